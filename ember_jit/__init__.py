@@ -1,0 +1,53 @@
+"""ember_jit: the same program, sooner.
+
+Decorate an operator class with `@structural_jit`: its `forward` is read, never run, and calls that are
+`pure` or `query` overlap, while results, exceptions, side effects and tracebacks stay those of the
+sequential program.  `explain(op)` says what was done, and why the rest was not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ember_jit import effects
+from ember_jit.api import jit, structural_jit
+from ember_jit.effects import commutes, idempotent, nothrow, ordered, pure, query, reads, thread_bound
+from ember_jit.errors import EmberError, EffectViolation
+from ember_jit.operators import Operator
+from ember_jit.runtime.dispatch import disable_structural_jit
+
+if TYPE_CHECKING:
+    from ember_jit.report.dump import dump
+    from ember_jit.report.explain import compile_report, explain
+
+__version__ = "0.1.0"
+__all__ = [
+    "EffectViolation",
+    "EmberError",
+    "Operator",
+    "commutes",
+    "compile_report",
+    "disable_structural_jit",
+    "dump",
+    "effects",
+    "explain",
+    "idempotent",
+    "jit",
+    "nothrow",
+    "ordered",
+    "pure",
+    "query",
+    "reads",
+    "structural_jit",
+    "thread_bound",
+]
+_LAZY = {"explain": "explain", "compile_report": "explain", "dump": "dump"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the reports when they are first used."""
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(f"ember_jit.report.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'ember_jit' has no attribute {name!r}")

@@ -1,0 +1,149 @@
+"""The decorators, and what shows what they did."""
+
+from __future__ import annotations
+
+import inspect
+from types import CodeType, FunctionType, MethodType
+from typing import Any, TypeVar, overload
+from collections.abc import Callable
+
+from ember_jit.compiler.stub import install_stub
+from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
+from ember_jit.runtime.dispatch import Options
+from ember_jit.runtime.originals import is_replacement
+
+T = TypeVar("T")
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "execution_strategy": ("auto", "parallel", "sequential"),
+    "effects": ("infer", "strict"),
+    "assume": (None, "stateless"),
+    "speculate": ("pure", "query"),
+}
+
+
+@overload
+def structural_jit(target: T, /) -> T: ...
+@overload
+def structural_jit(
+    *,
+    execution_strategy: str = "auto",
+    parallel_threshold: int = 2,
+    max_workers: int | None = None,
+    effects: str = "infer",
+    assume: str | None = None,
+    max_extra_calls: int | None = None,
+    speculate: str = "pure",
+) -> Callable[[T], T]: ...
+def structural_jit(target: Any = None, /, **options: Any) -> Any:
+    """Compile an operator class, an operator, or a function: the same program, sooner.
+
+    The source of `forward` is read, never run, at the first call that can gain.  Calls that are `pure`
+    or `query` (declared, or inferred from their source) start as early as they may; everything is
+    delivered in program order.
+
+    Args:
+        target: a class with `forward(self, *, inputs)`, an instance of one, or a function.  It is
+            returned: the same class, instance or function.
+        execution_strategy: "parallel" overlaps wherever it is legal, "sequential" never, "auto" where it pays.
+        parallel_threshold: calls that must be able to be in flight at once (2 or more).
+        max_workers: calls of one run that may be in flight on threads; default 64.
+        effects: "infer" follows source; "strict" believes labels alone.
+        assume: "stateless" counts operators of unknown effect as `query`.
+        max_extra_calls: calls that may have started when an earlier one raises; 0 withdraws the licence.
+        speculate: what the tracing fallback may prefetch.
+
+    Raises:
+        OptionError: an option or its value does not exist.
+        NotAnOperatorError: `target` has no `forward` and is not a function.
+        SignatureError: `forward` does not take `inputs`.
+
+    Example:
+        >>> from ember_jit import Operator, query
+        >>> @query
+        ... class Ask(Operator):
+        ...     def forward(self, *, inputs):
+        ...         return inputs.upper()
+        >>> @structural_jit
+        ... class Both(Operator):
+        ...     def __init__(self):
+        ...         self.a, self.b = Ask(), Ask()
+        ...     def forward(self, *, inputs):
+        ...         return self.a(inputs=inputs) + self.b(inputs=inputs)
+        >>> Both()(inputs="x")
+        'XX'
+    """
+    checked = _options(options)
+    if target is None:
+        return lambda actual: _decorate(actual, checked)
+    return _decorate(target, checked)
+
+
+def jit(target: Any = None, /, **options: Any) -> Any:
+    """As `structural_jit`: the structural compiler (the tracing fallback behind it comes with the XCS API)."""
+    return structural_jit(target, **options) if target is not None else structural_jit(**options)
+
+
+def _options(given: dict[str, Any]) -> Options:
+    fields = Options.__dataclass_fields__
+    for name, value in given.items():
+        if name not in fields:
+            raise OptionError(f"structural_jit has no option {name!r}; it has {', '.join(fields)}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise OptionError(f"{name}={value!r} does not exist; choose from {', '.join(map(repr, _CHOICES[name]))}")
+        if name in ("parallel_threshold", "max_workers", "max_extra_calls") and value is not None:
+            least = {"parallel_threshold": 2, "max_workers": 1, "max_extra_calls": 0}[name]
+            if type(value) is not int or value < least:
+                raise OptionError(f"{name}={value!r} must be a whole number of at least {least}")
+    if given.get("parallel_threshold", 2) is None:
+        raise OptionError("parallel_threshold=None must be a whole number of at least 2")
+    return Options(**given)
+
+
+def _decorate(target: Any, options: Options) -> Any:
+    if isinstance(target, FunctionType):
+        _install(target, options)
+        return target
+    if isinstance(target, type):
+        forward = vars(target).get("forward")
+        if isinstance(forward, FunctionType):
+            _check_signature(target, forward)
+            _install(forward, options)
+        return target
+    if isinstance(target, MethodType) and isinstance(target.__func__, FunctionType):
+        _install(target.__func__, options)
+        return target
+    forward = inspect.getattr_static(type(target), "forward", None)
+    if isinstance(forward, FunctionType):
+        _check_signature(type(target), forward)
+        _install(forward, options)
+        return target
+    if callable(target):
+        return target  # a builtin or another callable object: nothing to compile, nothing to break
+    raise NotAnOperatorError(
+        f"{target!r} ({type(target).__name__}) is neither a function, nor a class or object with a `forward` method. "
+        "Decorate the operator class, or give it `def forward(self, *, inputs)`."
+    )
+
+
+def _check_signature(cls: type, forward: FunctionType) -> None:
+    code = forward.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    takes_any = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    if code.co_argcount < 1 and not code.co_flags & inspect.CO_VARARGS:
+        problem = "it has no `self`"
+    elif "inputs" not in names[code.co_posonlyargcount :] and not takes_any:
+        problem = "it does not take `inputs`"
+    else:
+        return
+    raise SignatureError(
+        f"{cls.__qualname__}.forward at {code.co_filename}:{code.co_firstlineno} cannot be called as `forward(inputs=...)`: "
+        f"{problem}. Write `def forward(self, *, inputs)`."
+    )
+
+
+def _install(function: FunctionType, options: Options) -> None:
+    code: CodeType = function.__code__
+    if is_replacement(code) or reason_to_leave(code):
+        return
+    install_stub(function, options)

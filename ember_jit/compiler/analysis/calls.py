@@ -1,0 +1,199 @@
+"""What one call in a body is: glue, a helper, a site that may be scheduled, a mutation, or a barrier."""
+
+from __future__ import annotations
+
+import ast
+from types import FunctionType
+from typing import Any
+
+from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis.body import FUNCTION, SCALAR, BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Reason
+from ember_jit.compiler.analysis.values import ARG, LOCAL, Abstract, Arg, Fresh, Items, Known, Method, OneOf, elements
+
+_PURE_EFFECT = Effect(PURE, "an operation on values")
+_LAZY_PAIRS = frozenset({"enumerate", "zip"})
+
+
+def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
+    """Record the fact of `node` and give the abstract value of its result."""
+    args = [body.expr(arg) for arg in node.args]
+    for keyword in node.keywords:
+        args.append(body.expr(keyword.value))
+    func = node.func
+    if isinstance(func, ast.Attribute):
+        if isinstance(func.value, ast.Call) and isinstance(func.value.func, ast.Name) and func.value.func.id == "super" and not func.value.args:
+            found = body.super_method(func.attr)
+            if found is not None:
+                return _known_callee(body, node, found, args)
+            return _unknown_callee(body, node, f"`{body.source.segment(func)}` could not be followed")
+        base = body.expr(func.value)
+        if not isinstance(base, Known | OneOf):
+            return _method_on_value(body, node, base, func.attr, args)
+    callee = body.expr(func)
+    if isinstance(callee, Known | Method):
+        return _known_callee(body, node, callee, args)
+    if isinstance(callee, OneOf):
+        return _one_of(body, node, callee)
+    if callee == FUNCTION:
+        # its effects were recorded where it was made
+        body.calls[node] = CallFact("local", _PURE_EFFECT, callee)
+        return LOCAL
+    reason = Reason(body.source.filename, node.lineno, f"`{body.source.segment(func)}` is not known before it runs")
+    effect = Effect(UNKNOWN, reason.text, reasons=(reason,))
+    looks_like_operator = [keyword.arg for keyword in node.keywords] == ["inputs"] and not node.args
+    body.effect(node, f"calls `{body.source.segment(func)}`, which is not known before it runs")
+    body.calls[node] = CallFact("dynamic" if looks_like_operator else "barrier", effect, callee)
+    return LOCAL
+
+
+def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, args: list[Abstract]) -> Abstract:
+    if isinstance(callee, Method):
+        found = body.inference.of_method(callee.function, callee.owner)
+        known = None if isinstance(callee.function, FunctionType) else registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
+    else:
+        found = body.inference.of(callee.obj)
+        known = registry.lookup(callee.obj)
+    body.guards.extend(found.guards)
+    effect = found.effect
+    what = f"`{body.source.segment(node.func)}`"
+    if known is not None and effect.kind != UNKNOWN and (broken := _broken_condition(known, node)):
+        text = f"{what} {broken}"
+        effect = Effect(UNKNOWN, text, reasons=(Reason(body.source.filename, node.lineno, text),))
+    if known is not None and known.calls_args and effect.kind != UNKNOWN:
+        effect = _with_arguments(body, node, effect, args)
+    if effect.kind != UNKNOWN:
+        for arg in args:
+            if isinstance(arg, Known) and _has_state(arg.obj) and (known is not None and known.protocol):
+                effect = Effect(UNKNOWN, f"{what} uses up an iterator", reasons=(Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),))
+    body._join(effect, node, what)
+    role = "barrier"
+    if effect.kind == QUERY or effect.kind == PURE and (effect.operator or effect.blocking):
+        role = "site"
+        body.has_sites = True
+    elif effect.kind == PURE:
+        role = "glue" if known is not None else "helper"
+    if registry.deferrable(callee.obj if isinstance(callee, Known) else callee.function):
+        role = "print"
+    body.calls[node] = CallFact(role, effect, callee)
+    return _result(callee, known, args, effect)
+
+
+def _broken_condition(known: registry.Known, node: ast.Call) -> str:
+    """Why the registry's entry does not hold for this call; empty if it does."""
+    starred = any(isinstance(arg, ast.Starred) for arg in node.args)
+    if known.max_args is not None and (starred or len(node.args) > known.max_args):
+        return f"is only known with up to {known.max_args} positional arguments"
+    for keyword in node.keywords:
+        if keyword.arg is None and known.bad_keywords:
+            return "is only known without `**` arguments"
+        if keyword.arg in known.bad_keywords:
+            return f"is only known without `{keyword.arg}=`"
+    if known.literals is not None:
+        for arg in (*node.args, *[keyword.value for keyword in node.keywords]):
+            if isinstance(arg, ast.Constant) and isinstance(arg.value, str) and arg.value not in known.literals:
+                return f"is not known with {arg.value!r}"
+            if not isinstance(arg, ast.Constant):
+                return "is only known with literal codec names"
+    if known.awaits:
+        return "makes a coroutine"
+    return ""
+
+
+def _with_arguments(body: BodyAnalysis, node: ast.Call, effect: Effect, args: list[Abstract]) -> Effect:
+    """A builtin that calls its arguments (`map`, `sorted(key=)`) has their effects too."""
+    for arg in args:
+        if isinstance(arg, Known) and callable(arg.obj) and not isinstance(arg.obj, type):
+            inner = body.inference.of(arg.obj)
+            body.guards.extend(inner.guards)
+            if inner.effect.kind != PURE or inner.effect.operator:
+                return inner.effect
+        elif isinstance(arg, Method):
+            inner = body.inference.of_method(arg.function, arg.owner)
+            body.guards.extend(inner.guards)
+            if inner.effect.kind != PURE or inner.effect.operator:
+                return inner.effect
+    return effect
+
+
+def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
+    what = f"`{body.source.segment(node.func)}`"
+    worst: Effect | None = None
+    for obj in callee.objs:
+        found = body.inference.of(obj)
+        body.guards.extend(found.guards)
+        if worst is None or found.effect.kind == UNKNOWN or worst.kind == PURE and found.effect.kind == QUERY:
+            worst = found.effect
+        if worst.kind == UNKNOWN:
+            break
+    assert worst is not None
+    body._join(worst, node, what)
+    body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
+    return LOCAL
+
+
+def _method_on_value(body: BodyAnalysis, node: ast.Call, base: Abstract, name: str, args: list[Abstract]) -> Abstract:
+    what = f"`{body.source.segment(node.func)}`"
+    if isinstance(base, Fresh) and base.kind in ("handle", "object"):
+        role = "glue" if base.kind == "handle" else "barrier"
+        if role == "barrier":
+            return _unknown_callee(body, node, f"{what} is a method of an object made here, which is not followed")
+        body.calls[node] = CallFact("opaque", _PURE_EFFECT, base)
+        return LOCAL
+    if name in registry.MUTATORS and not (isinstance(base, Fresh) and base.kind == "scalar"):
+        if isinstance(base, Fresh) and base.kind not in ("function",):
+            body.calls[node] = CallFact("mutate", _PURE_EFFECT, base)
+            return LOCAL
+        text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]
+        return _unknown_callee(body, node, text)
+    if name in registry.PURE_METHOD_NAMES or isinstance(base, Fresh) and base.kind == "scalar":
+        body.calls[node] = CallFact("glue", _PURE_EFFECT, base)
+        if name in ("items", "keys", "values"):
+            return Items(ARG if isinstance(base, Arg) else LOCAL)
+        if name in ("split", "splitlines", "rsplit", "copy"):
+            return Fresh("list") if name != "copy" else LOCAL
+        return ARG if isinstance(base, Arg) and name == "get" else LOCAL
+    return _unknown_callee(body, node, f"{what} is a method that is not known before it runs")
+
+
+def _unknown_callee(body: BodyAnalysis, node: ast.Call, text: str) -> Abstract:
+    reason = Reason(body.source.filename, node.lineno, text)
+    body.effect(node, text)
+    body.kind = UNKNOWN
+    body.calls[node] = CallFact("barrier", Effect(UNKNOWN, text, reasons=(reason,)), LOCAL)
+    return LOCAL
+
+
+def _has_state(obj: Any) -> bool:
+    """Whether iterating over a live object would change it."""
+    return hasattr(type(obj), "__next__")
+
+
+def _result(callee: Known | Method, known: registry.Known | None, args: list[Abstract], effect: Effect) -> Abstract:
+    obj = callee.obj if isinstance(callee, Known) else callee.function
+    if known is None:
+        return Fresh("object") if isinstance(obj, type) and effect.kind == PURE else LOCAL
+    name = getattr(obj, "__name__", "")
+    if known.fresh:
+        return Fresh(known.fresh)
+    if isinstance(callee, Method) and type(callee.owner) is dict and name in ("items", "values"):
+        live = tuple(callee.owner.values())
+        if live and len(live) <= 1024:
+            return Items(LOCAL, (LOCAL, OneOf(live))) if name == "items" else Items(OneOf(live))
+    if name in _LAZY_PAIRS and known.lazy:
+        inner = [_element(arg) for arg in args]
+        return Items(LOCAL, (LOCAL, *inner[:1]) if name == "enumerate" else tuple(inner))
+    if name in ("reversed", "iter", "sorted") and args:
+        return Items(_element(args[0]))
+    if name in ("len", "sum", "min", "max", "str", "int", "float", "bool", "abs", "round", "repr", "format"):
+        return SCALAR if name != "min" and name != "max" and name != "sum" else LOCAL
+    return LOCAL
+
+
+def _element(value: Abstract) -> Abstract:
+    if isinstance(value, Items):
+        return value.element
+    if isinstance(value, Known):
+        live = elements(value.obj)
+        return OneOf(live) if live else LOCAL
+    return ARG if isinstance(value, Arg) else LOCAL

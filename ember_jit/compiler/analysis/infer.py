@@ -1,0 +1,240 @@
+"""Effect inference: what calling a live object may do, read off its source, never by running it.
+
+An operator is `pure` or `query` when its `forward`, followed through everything it calls, uses only
+locals, reads, operations on values, and callables that the registry knows (DESIGN 3).  A store to
+anything it did not make itself, an unknown callee, a lock, the clock or the random state is an effect,
+and is reported with its line.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any
+
+from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
+from ember_jit.compiler.analysis.values import MISSING, Fresh, Known, Method, static_attribute, type_lookup
+from ember_jit.compiler.frontend.source import NoSource, source_of
+from ember_jit.effects import label_of
+from ember_jit.runtime.originals import original_code
+
+_MAX_DEPTH = 60
+_PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
+
+
+class Inference:
+    """Infers effects and remembers them, as long as their guards hold.
+
+    Args:
+        trust: "infer" follows source; "strict" believes declarations alone.
+        stateless: an operator whose effects are unknown counts as `query`.
+    """
+
+    def __init__(self, *, trust: str = "infer", stateless: bool = False) -> None:
+        self.trust = trust
+        self.stateless = stateless
+        self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
+        self._active: set[tuple[int, int]] = set()
+
+    # ------------------------------------------------------------------ entry points
+    def effect(self, obj: Any) -> Effect:
+        """The effect of calling `obj` now."""
+        return self.of(obj).effect
+
+    def of(self, obj: Any) -> Inferred:
+        """The effect of calling `obj`, with its guards."""
+        if type(obj) is MethodType:
+            return self._remember((id(obj.__func__), id(obj.__self__)), obj.__self__, lambda: self._method(obj.__func__, obj.__self__))
+        return self._remember((id(obj), 0), obj, lambda: self._callable(obj))
+
+    def of_method(self, function: Any, owner: Any) -> Inferred:
+        """The effect of calling `function` bound to `owner`."""
+        return self._remember((id(function), id(owner)), owner, lambda: self._method(function, owner))
+
+    def _remember(self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]) -> Inferred:
+        found = self._cache.get(key)
+        if found is not None and found[0]() is owner and found[1].holds():
+            return found[1]
+        if key in self._active or len(self._active) > _MAX_DEPTH:
+            # a recursive callable has the effects of the rest of its body
+            return Inferred(Effect(PURE, "recursive")) if key in self._active else _unknown("nested too deeply to follow")
+        self._active.add(key)
+        try:
+            result = infer()
+        finally:
+            self._active.discard(key)
+        if self._active and len(self._active) > 0 and self._provisional(result):
+            return result
+        try:
+            reference = weakref.ref(owner, lambda _: self._cache.pop(key, None))
+        except TypeError:
+            if len(self._cache) > 512:
+                self._cache.clear()
+            reference = lambda: owner  # type: ignore[assignment]  # noqa: E731
+        self._cache[key] = (reference, result)
+        return result
+
+    def _provisional(self, result: Inferred) -> bool:
+        """Whether a result was formed while a caller of it was still being inferred (recursion)."""
+        return result.effect.evidence.endswith("(recursive)")
+
+    # ------------------------------------------------------------------ by kind of object
+    def _callable(self, obj: Any) -> Inferred:
+        label = label_of(obj)
+        known = registry.lookup(obj) if label is None else None
+        if label is None and known is not None:
+            return self._registered(known)
+        if isinstance(obj, FunctionType):
+            return self._declared(label, obj, None) if label is not None else self._function(obj, None)
+        if isinstance(obj, type):
+            return self._constructor(obj)
+        if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
+            return _unknown(f"{_name(obj)} is not in the registry of known callables")
+        if label is not None:
+            return self._declared(label, None, obj)
+        return self._instance(obj)
+
+    def _registered(self, known: registry.Known) -> Inferred:
+        kind = known.kind if known.kind in (PURE, QUERY) else UNKNOWN
+        reasons = () if kind != UNKNOWN else (Reason("", 0, known.evidence),)
+        return Inferred(Effect(kind, known.evidence, blocking=known.blocking, operator=kind == QUERY, reasons=reasons))
+
+    def _declared(self, label: Any, function: FunctionType | None, obj: Any) -> Inferred:
+        guards: list[Guard] = []
+        if function is not None:
+            guards.append(same_code(function))
+        elif obj is not None:
+            guards.extend(protocol_guards(obj))
+        if label.kind in (PURE, QUERY) and not label.thread_bound:
+            return Inferred(
+                Effect(label.kind, f"declared `{label}`", True, blocking=True, operator=True, nothrow=label.nothrow), guards
+            )
+        text = f"declared `{label}`" + (": stays on the caller's thread" if label.thread_bound else ": kept in program order")
+        if not label.kind:
+            found = self._function(function, None) if function is not None else self._instance(obj)
+            if label.thread_bound:
+                return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),)), found.guards)
+            return found
+        return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),), resource=label.resource), guards)
+
+    def _instance(self, obj: Any) -> Inferred:
+        kind = type(obj)
+        if "forward" not in dir(kind) and type_lookup(kind, "__call__") is MISSING:
+            return _unknown(f"{kind.__name__} is not callable")
+        call = type_lookup(kind, "__call__")
+        if not isinstance(call, FunctionType):
+            return _unknown(f"{kind.__name__}.__call__ is not a Python function")
+        result = self._method(call, obj)
+        guards = [*protocol_guards(obj), *result.guards]
+        effect = result.effect
+        is_operator = type_lookup(kind, "forward") is not MISSING
+        if effect.kind == UNKNOWN and self.stateless and is_operator:
+            effect = Effect(QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True)
+        elif effect.kind != UNKNOWN and is_operator:
+            effect = Effect(effect.kind, effect.evidence, blocking=effect.blocking, operator=True, nothrow=effect.nothrow)
+        return Inferred(effect, guards)
+
+    def _constructor(self, cls: type) -> Inferred:
+        """Making an instance: pure if its `__init__` touches nothing but the new object."""
+        if type(cls) is not type and type(cls).__name__ not in ("ABCMeta",):
+            return _unknown(f"the metaclass of {cls.__name__} is not `type`")
+        new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
+        if isinstance(new, staticmethod) or new is not object.__new__ and not issubclass(cls, BaseException):
+            return _unknown(f"{cls.__name__}.__new__ is not followed")
+        if not isinstance(init, FunctionType):
+            return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
+        result = self._analyse(init, Fresh("object"), f"makes a new {cls.__name__}")
+        result.guards.append(lambda: type_lookup(cls, "__init__") is init)
+        return result
+
+    def _method(self, function: Any, owner: Any) -> Inferred:
+        label = label_of(function) if isinstance(function, FunctionType) else None
+        if label is not None and label.kind:
+            return self._declared(label, function, None)
+        if isinstance(function, FunctionType):
+            return self._function(function, owner)
+        known = registry.method(type(owner), _name(function))
+        if known is not None:
+            return self._registered(known)
+        bound = registry.lookup(function)
+        return self._registered(bound) if bound is not None else _unknown(f"{_name(function)} is not in the registry of known callables")
+
+    def _function(self, function: FunctionType, owner: Any) -> Inferred:
+        if self.trust == "strict":
+            return _unknown(f'{_name(function)} has no label, and effects="strict" believes labels alone')
+        known = registry.lookup(function)
+        if known is not None:
+            return self._registered(known)
+        return self._analyse(function, Known(owner) if owner is not None else None, "")
+
+    def _analyse(self, function: FunctionType, owner: Any, evidence: str) -> Inferred:
+        code = original_code(function)
+        try:
+            source = source_of(function, code)
+        except NoSource as reason:
+            return self._without_source(function, code, str(reason))
+        body = BodyAnalysis(self, function, source, owner)
+        body.run()
+        guards = [same_code(function), *body.guards]
+        if body.effects:
+            reasons = tuple(body.effects[:8])
+            return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards)
+        kind = body.kind
+        text = evidence or f"inferred from the source of {function.__qualname__}"
+        return Inferred(Effect(kind, text, blocking=body.blocking, operator=body.has_sites), guards)
+
+    def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
+        from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
+
+        found = effect_from_bytecode(self, function, code)
+        if found is not None:
+            return found
+        return _unknown(f"{function.__qualname__} has no usable source: {reason}")
+
+
+def _name(obj: Any) -> str:
+    name = getattr(obj, "__qualname__", None) if isinstance(obj, FunctionType | BuiltinFunctionType | type) else None
+    return name or getattr(obj, "__name__", None) or type(obj).__name__
+
+
+def _unknown(text: str) -> Inferred:
+    return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
+
+
+def same_code(function: FunctionType) -> Guard:
+    """The function still runs the code that was read (our own compilation of it does not count)."""
+    code, defaults = original_code(function), function.__defaults__
+    return lambda: original_code(function) is code and function.__defaults__ is defaults
+
+
+def protocol_guards(obj: Any) -> list[Guard]:
+    """Calling `obj` still means what compilation saw: its class, `__call__`, `forward`, no override (DESIGN 3, R6)."""
+    kind = type(obj)
+    call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
+    try:
+        reference = weakref.ref(obj)
+    except TypeError:
+        reference = lambda: obj  # type: ignore[assignment]  # noqa: E731
+    codes = [(each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)]
+
+    def holds() -> bool:
+        live = reference()
+        if live is None or type(live) is not kind:
+            return False
+        space = getattr(live, "__dict__", None) if kind.__getattribute__ is object.__getattribute__ else None
+        if space and "forward" in space:
+            return False
+        if type_lookup(kind, "__call__") is not call or type_lookup(kind, "forward") is not forward:
+            return False
+        return all(original_code(function) is code for function, code in codes)
+
+    return [holds]
+
+
+def resolve_attribute(owner: Any, name: str) -> Any:
+    """Static attribute lookup, with functions bound to nothing but their owner (see `values`)."""
+    found = static_attribute(owner, name)
+    return found if not isinstance(found, Method) else found

@@ -1,0 +1,168 @@
+"""What the analysis knows of a value without running anything: the abstract domain, and static lookup.
+
+    Known(obj)     the live object itself       Fresh(kind)   made in this call, owned by nobody else
+    OneOf(objs)    an element of a live list    Arg           reached from an argument
+    Items(elem)    an iterable of `elem`        Local         anything else
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+
+
+class Abstract:
+    """Base of the abstract values."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known(Abstract):
+    """A live object."""
+
+    obj: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method(Abstract):
+    """A function found on the type of a live object (or in a `super()` chain), bound to the object."""
+
+    function: Any
+    owner: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneOf(Abstract):
+    """One of several live objects."""
+
+    objs: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items(Abstract):
+    """An iterable, made here or live, of such elements (a tuple of them where there are several)."""
+
+    element: Abstract
+    parts: tuple[Abstract, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh(Abstract):
+    """A value made during this call that nothing else refers to; `kind` is a builtin's name, "object" or "handle"."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arg(Abstract):
+    """A value reached from an argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Abstract):
+    """A value of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Property(Abstract):
+    """Reading the attribute runs `getter` on `owner`."""
+
+    getter: Any
+    owner: Any
+
+
+ARG, LOCAL = Arg(), Local()
+MISSING = object()
+
+
+def join(a: Abstract | None, b: Abstract) -> Abstract:
+    """The value of a name that may be either."""
+    if a is None or a is b or a == b:
+        return b
+    if isinstance(a, Known) and isinstance(b, Known) and a.obj is b.obj:
+        return a
+    if isinstance(a, Method) and isinstance(b, Method) and a.function is b.function and a.owner is b.owner:
+        return a
+    objs = _alternatives(a), _alternatives(b)
+    if objs[0] is not None and objs[1] is not None:
+        return OneOf(objs[0] + objs[1])
+    if isinstance(a, Arg) or isinstance(b, Arg):
+        return ARG
+    return LOCAL
+
+
+def _alternatives(value: Abstract) -> tuple[Any, ...] | None:
+    if isinstance(value, OneOf):
+        return value.objs
+    return (value.obj,) if isinstance(value, Known) else None
+
+
+def type_lookup(kind: type, name: str) -> Any:
+    """The attribute `name` of a class along its MRO, without running descriptors; `MISSING` if there is none."""
+    for cls in kind.__mro__:
+        if name in cls.__dict__:
+            return cls.__dict__[name]
+    return MISSING
+
+
+def instance_dict(owner: Any) -> dict[str, Any] | None:
+    """The instance dictionary of `owner`, read without running hooks, or None."""
+    try:
+        space = object.__getattribute__(owner, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return space if type(space) is dict else None
+
+
+def static_attribute(owner: Any, name: str) -> Abstract | None:
+    """What `owner.name` would give, found without running any code; None when that cannot be told."""
+    if isinstance(owner, ModuleType):
+        if type(owner) is not ModuleType or name not in vars(owner):
+            return None
+        return Known(vars(owner)[name])
+    if isinstance(owner, type):
+        if type(owner).__getattribute__ is not type.__getattribute__:
+            return None
+        found = type_lookup(owner, name)
+        if isinstance(found, staticmethod):
+            return Known(found.__func__)
+        if isinstance(found, classmethod):
+            return Method(found.__func__, owner)
+        if found is MISSING or hasattr(type(found), "__get__") and not isinstance(found, FunctionType):
+            return None
+        return Known(found)
+    kind = type(owner)
+    if kind.__getattribute__ is not object.__getattribute__:
+        return None
+    found = type_lookup(kind, name)
+    is_data = found is not MISSING and hasattr(type(found), "__set__")
+    space = instance_dict(owner)
+    if not is_data and space is not None and name in space:
+        return Known(space[name])
+    if found is MISSING:
+        return None
+    if isinstance(found, property):
+        return Property(found.fget, owner)
+    if isinstance(found, FunctionType):
+        return Method(found, owner)
+    if isinstance(found, staticmethod):
+        return Known(found.__func__)
+    if isinstance(found, classmethod):
+        return Method(found.__func__, kind)
+    if type(found).__name__ == "member_descriptor":
+        try:
+            return Known(found.__get__(owner, kind))
+        except AttributeError:
+            return None
+    if type(found).__name__ in ("method_descriptor", "builtin_function_or_method", "wrapper_descriptor"):
+        return Method(found, owner)
+    return None if hasattr(type(found), "__get__") else Known(found)
+
+
+def elements(obj: Any, limit: int = 1024) -> tuple[Any, ...] | None:
+    """The elements of an exact builtin container, or None."""
+    if type(obj) in (list, tuple, set, frozenset) and len(obj) <= limit:
+        return tuple(obj)
+    return None

@@ -1,0 +1,200 @@
+"""The pipeline from a live function to its compiled code: capture, analyse, lower, pass, emit, link."""
+
+from __future__ import annotations
+
+import ast
+import re
+import time
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import Any
+
+from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.facts import PURE, Effect
+from ember_jit.compiler.analysis.infer import Inference
+from ember_jit.compiler.analysis.values import Known
+from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
+from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
+from ember_jit.compiler.codegen.retire import retire_program
+from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.frontend.source import NoSource, Source, source_of
+from ember_jit.compiler.passes.escape import mark_escapes
+from ember_jit.compiler.passes.regions import AheadRegion, find_regions
+from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.config import config
+from ember_jit.ir.ops import Function
+from ember_jit.ir.verifier import verify
+from ember_jit.runtime import plan as plan_module
+from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.plan import UNKNOWN, Plan, Verdict
+
+_RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*)$")
+_inferences: dict[tuple[str, bool], Inference] = {}
+
+
+@dataclass(slots=True)
+class Artifacts:
+    """Everything that compiling one function produced, for `explain` and `dump`.
+
+    Attributes:
+        source: its checked source.
+        facts: the facts about its calls.
+        stages: the IR after each stage, by name.
+        regions: what issue programs walk.
+        issues: the issue programs.
+        retire: the retire program's definition.
+        timings: seconds per stage.
+    """
+
+    source: Source | None = None
+    facts: BodyAnalysis | None = None
+    stages: dict[str, Function] = field(default_factory=dict)
+    regions: list[AheadRegion] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    retire: ast.FunctionDef | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def inference_for(options: Options) -> Inference:
+    """The inference engine for these options; shared, because what it learns is."""
+    key = (options.effects, options.assume == "stateless")
+    found = _inferences.get(key)
+    if found is None:
+        plan_module.install_tables(_is_pure_call, _is_pure_method)
+        found = _inferences[key] = Inference(trust=options.effects, stateless=options.assume == "stateless")
+    return found
+
+
+def _is_pure_call(function: Any) -> bool:
+    known = registry.lookup(function)
+    if known is None or known.kind != PURE or known.blocking or known.calls_args and not known.protocol:
+        return False
+    return not (known.lazy and getattr(function, "__name__", "") not in ("enumerate", "zip", "reversed"))
+
+
+def _is_pure_method(kind: type, name: str) -> bool:
+    known = registry.method(kind, name)
+    return known is not None and known.kind == PURE
+
+
+def verdict_of(effect: Effect) -> Verdict:
+    """An effect as the runtime wants it."""
+    if not effect.schedulable:
+        return UNKNOWN
+    return Verdict(True, plain_arguments=not effect.declared, nothrow=effect.nothrow)
+
+
+def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
+    """Compile the function of `unit`, whose first argument in the call at hand is `owner`.
+
+    Returns:
+        The retire program's code and the plan, or None if the function is to be left alone; the reason
+        is in `unit.stats.left_alone`.
+    """
+    function = unit.function()
+    assert function is not None
+    artifacts = unit.artifacts = Artifacts()
+    clock = _Clock(artifacts.timings)
+    reason = reason_to_leave(unit.original)
+    if reason:
+        unit.stats.left_alone = reason
+        return None
+    try:
+        source = artifacts.source = source_of(function, unit.original)
+    except NoSource as exc:
+        unit.stats.left_alone = f"no source: {exc}"
+        return None
+    clock.lap("capture")
+    reserved = _reserved_name(source)
+    if reserved:
+        unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
+        return None
+    inference = inference_for(unit.options)
+    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and _is_method(function, owner)
+    facts = artifacts.facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
+    facts.run()
+    clock.lap("effects")
+    lowered = Lowering(source, facts, function.__qualname__).run()
+    artifacts.stages["lowered"] = lowered
+    escaped = mark_escapes(lowered)
+    artifacts.stages["escape"] = escaped
+    if config().strict_internal:
+        verify(lowered)
+        verify(escaped)
+    clock.lap("lower")
+    regions = artifacts.regions = find_regions(escaped, unit.options.parallel_threshold)
+    clock.lap("regions")
+    if not regions:
+        unit.stats.left_alone = "no two of its calls could be in flight at once"
+        return None
+    plan = Plan(function.__qualname__)
+    next_site = len(escaped.sites)
+    bounded = unit.options.max_extra_calls is not None
+    for region in regions:
+        emitter = IssueEmitter(escaped, region, facts, next_site, bounded)
+        artifacts.issues.append(emitter.run())
+        next_site = emitter.next_site
+    retire = artifacts.retire = retire_program(source, escaped, regions, artifacts.issues)
+    clock.lap("emit")
+    _fill(plan, escaped, regions, artifacts.issues, unit.options, inference)
+    code = link_retire_program(unit, function, source, retire)
+    if code is None:
+        unit.stats.left_alone = "the retire program does not compile to the same variables"
+        return None
+    link_issue_programs(plan, function, unit.original, source, artifacts.issues)
+    clock.lap("link")
+    return code, plan
+
+
+def _fill(plan: Plan, function: Function, regions: list[AheadRegion], issues: list[Issue], options: Options, inference: Inference) -> None:
+    for region, issue in zip(regions, issues, strict=True):
+        for number, loops in issue.sites.items():
+            site = function.sites[number]
+            plan.site_slice[number] = region.number
+            plan.site_loops[number] = loops
+            plan.site_lines[number] = site.line
+            plan.site_names[number] = site.text
+        for number, (node, loops, inner) in issue.kept.items():
+            plan.site_slice[number] = region.number
+            plan.site_loops[number] = loops
+            plan.site_lines[number] = getattr(node, "lineno", 0)
+            plan.site_names[number] = ast.unparse(node)[:60]
+            if inner:
+                plan.groups[number] = frozenset(inner)
+    plan.loop_count = len(function.loops)
+    plan.max_workers = options.max_workers or config().max_workers
+    plan.window = 4 * plan.max_workers
+    if options.max_extra_calls is not None:
+        plan.window = min(plan.window, options.max_extra_calls + 1)
+    plan.classify = lambda callee: verdict_of(inference.effect(callee))
+
+
+def _reserved_name(source: Source) -> str:
+    for node in ast.walk(source.node):
+        name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+        if name and _RESERVED.match(name):
+            return name
+    return ""
+
+
+def _is_method(function: FunctionType, owner: Any) -> bool:
+    """Whether `owner` is an object on whose class `function` stands."""
+    if owner is None or isinstance(owner, type):
+        return False
+    name = function.__name__
+    for cls in type(owner).__mro__:
+        if any(value is function for value in (cls.__dict__.get(name), cls.__dict__.get("forward"))):
+            return True
+    return any(value is function for cls in type(owner).__mro__ for value in cls.__dict__.values())
+
+
+class _Clock:
+    def __init__(self, timings: dict[str, float]) -> None:
+        self.timings = timings
+        self.last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.timings[name] = now - self.last
+        self.last = now

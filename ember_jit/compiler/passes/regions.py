@@ -1,0 +1,173 @@
+"""Cutting a function into the regions that issue programs walk.
+
+A region is a run of statements, in one block, without a barrier; it may hold whole loops, branches and
+`try` statements.  It ends in front of a barrier (even in the middle of a statement), and the next one
+starts with the statement after it.  Only regions in which two calls could be in flight at once are kept.
+
+    a = self.p(...)        |
+    b = self.q(...)        | region 0: p and q overlap
+    self.count += 1        barrier
+    c = self.p(...)        |
+    d = self.q(...)        | region 1
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ember_jit.ir.ops import Function, Op, Region, base
+
+_CALLS = ("call",)
+
+
+@dataclass(frozen=True, slots=True)
+class AheadRegion:
+    """One region that an issue program will walk.
+
+    Attributes:
+        number: its slice number.
+        start: the user's statement in front of which it starts.
+        ops: its ops.
+        pairs: pairs of call sites that may be in flight together (a site with itself: across iterations).
+    """
+
+    number: int
+    start: ast.stmt
+    ops: tuple[Op, ...]
+    pairs: frozenset[tuple[int, int]]
+
+
+def find_regions(function: Function, threshold: int = 2) -> list[AheadRegion]:
+    """The regions of `function` in which at least `threshold` calls can be in flight."""
+    found: list[AheadRegion] = []
+    _scan(function.body, found, threshold)
+    return found
+
+
+def _scan(region: Region, found: list[AheadRegion], threshold: int) -> None:
+    run: list[Op] = []
+    start: ast.stmt | None = None
+    blocked: ast.stmt | None = None  # the rest of this statement comes after a barrier
+
+    def close() -> None:
+        nonlocal run, start
+        if run and start is not None:
+            pairs = overlapping_pairs(tuple(run))
+            if pairs and _width(run) >= threshold:
+                found.append(AheadRegion(len(found), start, tuple(run), pairs))
+        run, start = [], None
+
+    for op in region.ops:
+        if op.stmt is not None and op.stmt is blocked:
+            _descend(op, found, threshold)
+            continue
+        if has_barrier(op):
+            close()
+            blocked = op.stmt
+            _descend(op, found, threshold)
+            continue
+        if start is None:
+            start = op.stmt
+        run.append(op)
+    close()
+
+
+def _descend(op: Op, found: list[AheadRegion], threshold: int) -> None:
+    if op.kind == "comp":
+        return
+    for region in op.regions:
+        if region.label not in ("test",) and all(inner.stmt is not op.stmt for inner in region.ops):
+            _scan(region, found, threshold)
+
+
+def has_barrier(op: Op) -> bool:
+    """Whether issue programs cannot walk through `op`."""
+    return any(inner.kind in ("barrier", "with") for inner in op.walk())
+
+
+def _width(ops: list[Op]) -> int:
+    """Calls that could be in flight: a loop counts as many."""
+    total = 0
+    for op in ops:
+        inside = sum(inner.kind == "call" for inner in op.walk())
+        total += inside * (1 << 20) if op.kind in ("for", "while", "comp") and inside else inside
+    return total
+
+
+def overlapping_pairs(ops: tuple[Op, ...]) -> frozenset[tuple[int, int]]:
+    """Pairs of sites with no dependence of one on the other; `(s, s)` means different iterations."""
+    calls: list[tuple[Op, tuple[Op, ...]]] = []
+    _collect(ops, (), calls)
+    reach = {op.site: _tainted(ops, op) for op, _ in calls}
+    pairs = set()
+    for index, (first, loops) in enumerate(calls):
+        first_uses = {base(use) for use in first.uses}
+        if loops and not first_uses & reach[first.site] and not _controlled(loops, reach[first.site]):
+            pairs.add((first.site, first.site))
+        for second, other_loops in calls[index + 1 :]:
+            if not {base(use) for use in second.uses} & reach[first.site] and not _controlled(other_loops, reach[first.site]):
+                if not _exclusive(ops, first, second):
+                    pairs.add((first.site, second.site))
+            elif set(loops) & set(other_loops) and not first_uses & reach[second.site]:
+                pairs.add((first.site, second.site))
+    return frozenset((a, b) for a, b in pairs if a is not None and b is not None)
+
+
+def _collect(ops: tuple[Op, ...], loops: tuple[Op, ...], calls: list[tuple[Op, tuple[Op, ...]]]) -> None:
+    for op in ops:
+        inner = (*loops, op) if op.kind in ("for", "while") else loops
+        for region in op.regions:
+            _collect(region.ops, inner, calls)
+        if op.kind == "call":
+            calls.append((op, loops))
+
+
+def _tainted(ops: tuple[Op, ...], source: Op) -> set[str]:
+    """Names whose value may depend on the result of `source`."""
+    tainted = {base(value) for value in source.defs}
+    everything = [inner for op in ops for inner in op.walk()]
+    changed = True
+    while changed:
+        changed = False
+        for op in everything:
+            if op is not source and {base(use) for use in op.uses} & tainted and op.kind not in ("if", "try", "while"):
+                new = {base(value) for value in op.defs} - tainted
+                if new:
+                    tainted |= new
+                    changed = True
+            elif op.kind == "comp" and any({base(u) for u in inner.uses} & tainted for inner in op.walk() if inner is not op):
+                new = {base(value) for value in op.defs} - tainted
+                if new:
+                    tainted |= new
+                    changed = True
+    return tainted
+
+
+def _controlled(loops: tuple[Op, ...], tainted: set[str]) -> bool:
+    """Whether a loop around the call goes on only if the tainted result says so."""
+    for loop in loops:
+        if loop.kind == "while" and loop.value is not None and {n.id for n in ast.walk(loop.value) if isinstance(n, ast.Name)} & tainted:
+            return True
+        if loop.kind == "for" and {base(use) for use in loop.uses} & tainted:
+            return True
+        for inner in loop.walk():
+            leaves = inner.kind == "if" and any(each.kind in ("break", "return") for each in inner.walk())
+            if leaves and {base(use) for use in inner.uses} & tainted:
+                return True
+    return False
+
+
+def _exclusive(ops: tuple[Op, ...], first: Op, second: Op) -> bool:
+    """Whether the two stand in different arms of one branch, or one of them hangs on the other's result."""
+    for op in ops:
+        for inner in op.walk():
+            if inner.kind != "if":
+                continue
+            arms = [any(each is first for o in region.ops for each in o.walk()) for region in inner.regions]
+            other = [any(each is second for o in region.ops for each in o.walk()) for region in inner.regions]
+            if any(arms) and any(other) and arms != other:
+                return True
+            if any(other) and not any(arms) and {base(use) for use in inner.uses} & _tainted(ops, first):
+                return True
+    return False

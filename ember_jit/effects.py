@@ -1,0 +1,219 @@
+"""Effect labels: what a call may do, as its author declares it.
+
+    @query                                  # a class, a function
+    class Search(Operator): ...
+
+    effects.declare(client.complete, query) # somebody else's callable, or an instance
+    class Base(Operator): __effects__ = query  # inherited
+
+`pure` and `query` calls may start before their program point; labels on a resource (`reads`, `ordered`,
+`commutes`) and unlabelled callables with unknown effects run inline, in program order.  Declarations
+are trusted; `verify` checks one call against its label.
+"""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from ember_jit.errors import EffectViolation, NotAnOperatorError
+
+T = TypeVar("T")
+_ATTRIBUTE = "__effects__"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A declared effect.  Calling it labels a class, function or instance; labels combine with `|`.
+
+    Attributes:
+        kind: "pure", "query", "reads", "ordered", "commutes", or "" for a bare modifier.
+        resource: what `reads`, `ordered` and `commutes` are about.
+        nothrow: the call never raises.
+        idempotent: making the call twice is the same as once (retries are allowed).
+        thread_bound: the call must run on the caller's thread.
+
+    Example:
+        >>> @pure
+        ... def double(x):
+        ...     return 2 * x
+        >>> label_of(double).kind
+        'pure'
+    """
+
+    kind: str
+    resource: str | None = None
+    nothrow: bool = False
+    idempotent: bool = False
+    thread_bound: bool = False
+
+    def __call__(self, target: T) -> T:
+        declare(target, self)
+        return target
+
+    def __or__(self, other: Label) -> Label:
+        return Label(
+            other.kind or self.kind,
+            other.resource or self.resource,
+            self.nothrow or other.nothrow,
+            self.idempotent or other.idempotent,
+            self.thread_bound or other.thread_bound,
+        )
+
+    def __str__(self) -> str:
+        name = self.kind + (f"({self.resource!r})" if self.resource else "")
+        flags = [flag for flag in ("nothrow", "idempotent", "thread_bound") if getattr(self, flag)]
+        return " ".join([name, *flags]).strip()
+
+
+pure = Label("pure")
+query = Label("query")
+nothrow = Label("", nothrow=True)
+idempotent = Label("", idempotent=True)
+thread_bound = Label("", thread_bound=True)
+
+
+def reads(resource: str) -> Label:
+    """The call reads `resource`: ordered after writers of it."""
+    return Label("reads", resource)
+
+
+def ordered(resource: str) -> Label:
+    """The call writes `resource`: ordered with everything that touches it."""
+    return Label("ordered", resource)
+
+
+def commutes(resource: str) -> Label:
+    """The call adds to `resource` in a way that commutes with other such calls."""
+    return Label("commutes", resource)
+
+
+_side: dict[tuple[int, int], tuple[Any, Label]] = {}
+
+
+def _side_key(target: Any) -> tuple[int, int]:
+    function = getattr(target, "__func__", None) if type(target).__name__ == "method" else None
+    return (id(target.__self__), id(function)) if function is not None else (id(target), 0)
+
+
+def declare(target: Any, *labels: Label) -> None:
+    """Label `target`: a class, a function, an instance, a bound method, or a third-party callable.
+
+    Args:
+        target: what is called; for a class, every instance of it.
+        labels: one effect and any modifiers; they add to what was declared before.
+
+    Raises:
+        NotAnOperatorError: `target` cannot be called and has no `forward`.
+    """
+    if not callable(target) and not hasattr(target, "forward"):
+        raise NotAnOperatorError(
+            f"{target!r} cannot be labelled: it is not callable and has no `forward`. "
+            "Label the operator, its class, or the function that is called."
+        )
+    own = vars(target).get(_ATTRIBUTE) if isinstance(target, type) else _own_label(target)
+    label = own if isinstance(own, Label) else Label("")
+    for each in labels:
+        label = label | each
+    if isinstance(target, type) or type(target).__name__ == "function":
+        try:
+            setattr(target, _ATTRIBUTE, label)
+            return
+        except (AttributeError, TypeError):
+            pass  # a class of an extension module: keep the label beside it
+    key = _side_key(target)
+    _side[key] = (target, label)
+    owner = target.__self__ if key[1] else target
+    try:
+        weakref.finalize(owner, _side.pop, key, None).atexit = False
+        _side[key] = (None, label)
+    except TypeError:
+        pass  # not weakly referenceable: the table keeps it alive, so that its id stays its own
+
+
+def _own_label(target: Any) -> Label | None:
+    found = _side.get(_side_key(target)) if _side or type(target).__name__ == "method" else None
+    if found is not None:
+        return found[1]
+    if type(target).__name__ == "function":
+        label = target.__dict__.get(_ATTRIBUTE)
+        return label if isinstance(label, Label) else None
+    return None
+
+
+def label_of(target: Any) -> Label | None:
+    """The label declared for `target` (its own, else its class's), or None; runs no code of `target`'s."""
+    own = _own_label(target)
+    if own is not None:
+        return own
+    if type(target).__name__ == "method":
+        return label_of(target.__func__)
+    kind = target if isinstance(target, type) else type(target)
+    for cls in kind.__mro__:
+        label = cls.__dict__.get(_ATTRIBUTE)
+        if isinstance(label, Label):
+            return label
+    return None
+
+
+def with_modifiers(label: Label, **flags: bool) -> Label:
+    """`label` with modifiers set, for building labels in code."""
+    return replace(label, **flags)
+
+
+def verify(op: Any, inputs: Any) -> Any:
+    """Call `op(inputs=inputs)` and check that it kept its label.
+
+    Snapshots the arguments, the operator's attributes and the globals its `forward` reads, before and
+    after; a `pure` or `query` call must leave all of them as they were.
+
+    Args:
+        op: an operator with a declared label.
+        inputs: the value for `inputs=`; it is deep-copied for the comparison.
+
+    Returns:
+        What the call returned.
+
+    Raises:
+        EffectViolation: something changed; the message names it.
+        NotAnOperatorError: `op` carries no label.
+    """
+    label = label_of(op)
+    if label is None or label.kind not in ("pure", "query"):
+        raise NotAnOperatorError(f"{type(op).__name__} is not declared `pure` or `query`: there is nothing to verify.")
+    before = _snapshot(op, inputs)
+    result = op(inputs=inputs)
+    after = _snapshot(op, inputs)
+    for place, value in before.items():
+        if place not in after or after[place] != value:
+            raise EffectViolation(
+                f"{type(op).__name__} is declared `{label}` but changed {place}. "
+                f"Remove the label, or stop {type(op).__name__}.forward from storing there."
+            )
+    added = sorted(set(after) - set(before))
+    if added:
+        raise EffectViolation(f"{type(op).__name__} is declared `{label}` but added {added[0]}.")
+    return result
+
+
+def _snapshot(op: Any, inputs: Any) -> dict[str, Any]:
+    state = {"its argument `inputs`": _freeze(inputs)}
+    for name, value in getattr(op, "__dict__", {}).items():
+        state[f"`self.{name}`"] = _freeze(value)
+    forward: Callable[..., Any] | None = getattr(type(op), "forward", None)
+    code = getattr(forward, "__code__", None)
+    space = getattr(forward, "__globals__", {})
+    for name in code.co_names if code is not None else ():
+        if name in space and not callable(space[name]) and type(space[name]).__name__ != "module":
+            state[f"the global `{name}`"] = _freeze(space[name])
+    return state
+
+
+def _freeze(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - an uncopyable object is compared by identity
+        return id(value)

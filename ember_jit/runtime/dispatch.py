@@ -1,0 +1,271 @@
+"""Units: one decorated function each, and the decision, call by call, whether it overlaps.
+
+A unit lives in the constants of the code that it puts in place of the function's own: the function
+stays the same object, in the same class, and no wrapper frame stands in a traceback.
+
+    decorated  -> stub code: compiles at the first call, then calls again
+    compiled   -> retire program; its first line asks `open`, which gives a `Run` or None (run plain)
+    left alone -> the original code
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter, thread_time
+from types import CodeType, FunctionType, TracebackType
+from typing import Any
+
+from ember_jit.errors import InternalCompilerWarning
+from ember_jit.runtime.originals import remember
+from ember_jit.runtime.plan import Plan
+from ember_jit.runtime.run import Run
+
+_disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
+_PACKAGE = __file__.rsplit("runtime", 1)[0]
+
+SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
+PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
+FRUITLESS = 3  # runs in a row of one instance that issued nothing
+
+
+@contextmanager
+def disable_structural_jit() -> Iterator[None]:
+    """Run every compiled function plain while the block runs.
+
+    Nests, restores what was there before, and is per context: other threads and tasks are not affected.
+
+    Example:
+        >>> with disable_structural_jit():
+        ...     pass
+    """
+    token = _disabled.set(True)
+    try:
+        yield
+    finally:
+        _disabled.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one function is to be compiled and run (see `structural_jit`)."""
+
+    execution_strategy: str = "auto"
+    parallel_threshold: int = 2
+    max_workers: int | None = None
+    effects: str = "infer"
+    assume: str | None = None
+    max_extra_calls: int | None = None
+    speculate: str = "pure"
+
+
+@dataclass(slots=True)
+class Stats:
+    """What happened to one function.  Times in seconds."""
+
+    compiled: bool = False
+    left_alone: str = ""
+    compile_seconds: float = 0.0
+    runs: int = 0
+    plain_runs: int = 0
+    issued: int = 0
+    internal_errors: list[str] = field(default_factory=list)
+
+
+class _Memory:
+    """What is remembered of one receiver: whether overlapping it has paid."""
+
+    __slots__ = ("backoff", "fruitless", "owner", "skip", "trivial")
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.skip = 0
+        self.fruitless = 0
+        self.trivial = 0
+        self.backoff = 32
+
+
+class Unit:
+    """One decorated function.
+
+    Args:
+        function: the function object, whose code is replaced in place.
+        options: how to compile and run it.
+        compile: called once, at the first call, with this unit and the call's arguments; returns the
+            retire program's code and its plan, or None to leave the function alone.
+    """
+
+    def __init__(self, function: FunctionType, options: Options, compile: Callable[[Unit, Any], tuple[CodeType, Plan] | None]) -> None:
+        self.function = weakref.ref(function)
+        self.original = function.__code__
+        self.name = function.__qualname__
+        self.options = options
+        self.stats = Stats()
+        self.plan: Plan | None = None
+        self.artifacts: Any = None
+        self.stub: CodeType | None = None
+        self._compile = compile
+        self._lock = threading.RLock()
+        self._settled = False
+        self._memories: dict[int, _Memory] = {}
+        self._sequential = options.execution_strategy == "sequential" or options.max_extra_calls == 0
+        self._auto = options.execution_strategy == "auto"
+        self._limit = 1
+        self._window = 4
+
+    # ------------------------------------------------------------------ the first call
+    def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the stub does: compile, put the result in place, and make the call."""
+        function = self.function()
+        assert function is not None
+        if _disabled.get():
+            return self.plain_twin(function)(*args, **kwargs)
+        self.settle(function, args[0] if args else None)
+        return function(*args, **kwargs)
+
+    def settle(self, function: FunctionType, owner: Any) -> None:
+        """Compile, once; afterwards the function has its final code."""
+        with self._lock:
+            if self._settled:
+                return
+            began = perf_counter()
+            result: tuple[CodeType, Plan] | None = None
+            try:
+                result = self._compile(self, owner)
+            except Exception as exc:  # noqa: BLE001 - a broken stage must never break the user's call (EMB010)
+                self.internal_error(exc)
+            self.stats.compile_seconds = perf_counter() - began
+            if result is None:
+                function.__code__ = self.original
+            else:
+                code, self.plan = result
+                self._limit = self.plan.max_workers
+                self._window = self.plan.window
+                self.stats.compiled = True
+                remember(code, self.original)
+                function.__code__ = code
+            self._settled = True
+
+    def internal_error(self, exc: Exception) -> None:
+        """A bug of ours: say so once, and run plain."""
+        from ember_jit.config import config
+
+        text = f"{type(exc).__name__}: {exc}"
+        self.stats.internal_errors.append(text)
+        self.stats.left_alone = f"internal compiler error: {text} [EMB010]"
+        if config().strict_internal:
+            raise exc
+        message = f"ember_jit could not compile {self.name} ({text}); the plain code runs instead. This is a bug in ember_jit [EMB010]"
+        warnings.warn(message, InternalCompilerWarning, stacklevel=4)
+
+    def plain_twin(self, function: FunctionType) -> FunctionType:
+        """A function that runs the original code with the same globals, defaults and cells."""
+        twin = FunctionType(self.original, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+        twin.__kwdefaults__ = function.__kwdefaults__
+        return twin
+
+    def trim(self) -> None:
+        """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
+        exc = sys.exception()
+        assert exc is not None
+        trace: TracebackType | None = exc.__traceback__
+        while trace is not None and (
+            trace.tb_frame.f_code is self.stub or trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+        ):
+            trace = trace.tb_next
+        exc.__traceback__ = trace
+
+    # ------------------------------------------------------------------ every call
+    def open(self, owner: Any) -> Run | None:
+        """The run of one call, or None if this call runs plain."""
+        if self._sequential or _disabled.get():
+            return None
+        memory = self._memories.get(id(owner))
+        if memory is not None and memory.skip:
+            if memory.owner is None or memory.owner() is owner:
+                memory.skip -= 1
+                return None
+            memory = None
+        assert self.plan is not None
+        return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
+
+    def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
+        """The memory of `owner`, made if need be."""
+        if memory is not None and (memory.owner is None or memory.owner() is owner):
+            return memory
+        key = id(owner)
+        try:
+            reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
+        except TypeError:
+            reference = None  # type: ignore[assignment]  # an argument that cannot be told apart from others
+            key = 0
+            found = self._memories.get(key)
+            if found is not None:
+                return found
+        memory = _Memory(reference)
+        self._memories[key] = memory
+        return memory
+
+
+class _UnitRun(Run):
+    """A run that reports to its unit."""
+
+    __slots__ = ("_began", "_busy", "_memory", "_owner", "_short", "_total", "unit")
+
+    def __init__(self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int) -> None:
+        super().__init__(plan, limit, window)
+        self.unit = unit
+        self._memory = memory
+        self._owner = owner
+        self._short = 0
+        self._total = 0
+        self._busy = 0.0
+        self._began = perf_counter()
+
+    def measured(self, seconds: float, cpu: float) -> None:
+        """One issued call took so long, and kept a core busy for so much of it."""
+        self._total += 1
+        self._busy += cpu
+        if seconds < SHORT_CALL:
+            self._short += 1
+
+    def close(self) -> None:
+        """Leave the function, and learn from how it went."""
+        super().close()
+        unit = self.unit
+        memory = unit.remember(self._owner, self._memory)
+        del self._owner
+        stats = unit.stats
+        stats.runs += 1
+        stats.issued += self._total
+        if not self.issued_any:
+            memory.fruitless += 1
+            patience = FRUITLESS if memory.owner is not None else 4 * PATIENCE
+            if memory.fruitless >= patience:
+                memory.skip = 32
+            return
+        memory.fruitless = 0
+        if not unit._auto or not self._total:
+            return
+        elapsed = perf_counter() - self._began
+        trivial = self._short >= 0.9 * self._total
+        cpu_bound = 0.8 * elapsed <= self._busy <= 1.15 * elapsed
+        if not (trivial or cpu_bound):
+            memory.trivial = 0
+            memory.backoff = 32
+            return
+        memory.trivial += 1
+        if memory.trivial >= PATIENCE:
+            memory.skip = memory.backoff
+            memory.backoff = min(memory.backoff * 4, 8192)
+
+
+def cpu_clock() -> float:
+    """Processor time of this thread, in seconds."""
+    return thread_time()

@@ -1,0 +1,30 @@
+"""Which code objects are ours, and whose they replaced.
+
+A function is compiled by swapping its `__code__`; whoever asks what a function *means* (effect
+inference, guards, source retrieval) must see the original.
+"""
+
+from __future__ import annotations
+
+import weakref
+from types import CodeType, FunctionType
+
+_originals: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
+
+
+def remember(replacement: CodeType, original: CodeType) -> None:
+    """`replacement` stands for `original` from now on."""
+    key = id(replacement)
+    _originals[key] = (weakref.ref(replacement, lambda _: _originals.pop(key, None)), original)
+
+
+def original_code(function: FunctionType) -> CodeType:
+    """The code of `function` as its author wrote it."""
+    code = function.__code__
+    found = _originals.get(id(code))
+    return code if found is None else found[1]
+
+
+def is_replacement(code: CodeType) -> bool:
+    """Whether `code` was put in place by us."""
+    return id(code) in _originals

@@ -1,0 +1,85 @@
+"""The contract between compiler and runtime: all that a compiled function needs at run time.
+
+The compiler fills a `Plan` and hands it to the runtime; the runtime never imports the compiler.  What
+it must ask the compiler at run time (the effect of a live receiver) goes through `Plan.classify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of one live callable, as far as the runtime cares.
+
+    Attributes:
+        schedulable: the call may start before its program point.
+        plain_arguments: it may, provided that its arguments are plain builtin values.
+        nothrow: it never raises.
+        enter: a compiled stand-in for the receiver (a nested composite), or None.
+    """
+
+    schedulable: bool
+    plain_arguments: bool = False
+    nothrow: bool = False
+    enter: Callable[..., Any] | None = None
+
+
+UNKNOWN = Verdict(schedulable=False)
+
+
+@dataclass(slots=True)
+class Plan:
+    """One compiled function.
+
+    Attributes:
+        name: qualified name of the user's function.
+        slices: the issue programs (generator functions), by slice number.
+        parts: what issue programs walk when a pending value is known, by name.
+        groups: a value that is handed over whole -> the call sites inside its expression.
+        site_slice: call site -> slice that may issue it.
+        site_loops: call site -> loops (inside its slice) whose iteration number names the instance.
+        site_lines: call site -> line in the user's file.
+        site_names: call site -> its text in the user's source.
+        loop_count: number of instrumented loops.
+        classify: asks for the verdict on a live callable.
+        max_workers: calls that may be in flight on threads.
+        window: calls that may have been issued and not yet retired.
+    """
+
+    name: str
+    slices: list[Callable[..., Any]] = field(default_factory=list)
+    parts: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    groups: dict[int, frozenset[int]] = field(default_factory=dict)
+    site_slice: dict[int, int] = field(default_factory=dict)
+    site_loops: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    site_lines: dict[int, int] = field(default_factory=dict)
+    site_names: dict[int, str] = field(default_factory=dict)
+    loop_count: int = 0
+    classify: Callable[[Any], Verdict] = field(default=lambda _: UNKNOWN)
+    max_workers: int = 64
+    window: int = 256
+
+
+_pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default
+_pure_method: Callable[[type, str], bool] = lambda kind, name: False  # noqa: E731 - a replaceable default
+
+
+def install_tables(calls: Callable[[Any], bool], methods: Callable[[type, str], bool]) -> None:
+    """Give the guarded operations the compiler's tables of callables and methods that are pure on plain values."""
+    global _pure_call, _pure_method
+    _pure_call = calls
+    _pure_method = methods
+
+
+def pure_call(function: Any) -> bool:
+    """Whether `function` is pure, cheap and eager on plain values."""
+    return _pure_call(function)
+
+
+def pure_method(kind: type, name: str) -> bool:
+    """Whether `kind.name` is pure on plain values."""
+    return _pure_method(kind, name)
