@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from time import perf_counter, thread_time
+from time import perf_counter
 from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
@@ -29,6 +29,7 @@ from ember_jit.runtime.run import Run
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
+_STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
 SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
@@ -139,6 +140,8 @@ class Unit:
             try:
                 result = self._compile(self, owner)
             except Exception as exc:  # noqa: BLE001 - a broken stage must never break the user's call (EMB010)
+                if _from_user(exc.__traceback__):
+                    raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
                 self.internal_error(exc)
             self.stats.compile_seconds = perf_counter() - began
             if result is None:
@@ -266,6 +269,11 @@ class _UnitRun(Run):
             memory.backoff = min(memory.backoff * 4, 8192)
 
 
-def cpu_clock() -> float:
-    """Processor time of this thread, in seconds."""
-    return thread_time()
+def _from_user(trace: TracebackType | None) -> bool:
+    """Whether an exception that came out of the compiler was raised by code that is neither ours nor Python's."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    filename = trace.tb_frame.f_code.co_filename
+    return not filename.startswith((_PACKAGE, _STDLIB, "<frozen", "<ember_jit"))
