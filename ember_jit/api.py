@@ -108,7 +108,7 @@ def _decorate(target: Any, options: Options) -> Any:
         forward = vars(target).get("forward")
         if isinstance(forward, FunctionType):
             _check_signature(target, forward)
-            _install(forward, options)
+            _install(forward, options, single=True)
         return target
     if isinstance(target, MethodType) and isinstance(target.__func__, FunctionType):
         _install(target.__func__, options)
@@ -116,7 +116,7 @@ def _decorate(target: Any, options: Options) -> Any:
     forward = inspect.getattr_static(type(target), "forward", None)
     if isinstance(forward, FunctionType):
         _check_signature(type(target), forward)
-        _install(forward, options)
+        _install(forward, options, single=True)
         return target
     if callable(target):
         return target  # a builtin or another callable object: nothing to compile, nothing to break
@@ -142,8 +142,8 @@ def _check_signature(cls: type, forward: FunctionType) -> None:
     )
 
 
-def _install(function: FunctionType, options: Options) -> None:
+def _install(function: FunctionType, options: Options, single: bool = False) -> None:
     code: CodeType = function.__code__
-    if is_replacement(code) or reason_to_leave(code):
+    if is_replacement(code) or reason_to_leave(code, single):
         return
     install_stub(function, options)

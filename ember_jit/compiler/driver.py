@@ -6,14 +6,14 @@ import ast
 import re
 import time
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.body import BodyAnalysis, CallFact
 from ember_jit.compiler.analysis.facts import PURE, Effect
 from ember_jit.compiler.analysis.infer import Inference
-from ember_jit.compiler.analysis.values import Known
+from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
 from ember_jit.compiler.codegen.retire import retire_program
@@ -21,6 +21,7 @@ from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.frontend.source import NoSource, Source, source_of
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
+from ember_jit.compiler.standin import stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.ir.ops import Function
@@ -78,11 +79,13 @@ def _is_pure_method(kind: type, name: str) -> bool:
     return known is not None and known.kind == PURE
 
 
-def verdict_of(effect: Effect) -> Verdict:
-    """An effect as the runtime wants it."""
+def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
+    """What the runtime must know of a live callable."""
+    effect = inference.effect(callee)
     if not effect.schedulable:
         return UNKNOWN
-    return Verdict(True, plain_arguments=not effect.declared, nothrow=effect.nothrow)
+    entered = stand_in(callee, effect, options)
+    return Verdict(True, plain_arguments=not effect.declared, nothrow=effect.nothrow, enter=entered)
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
@@ -96,7 +99,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     assert function is not None
     artifacts = unit.artifacts = Artifacts()
     clock = _Clock(artifacts.timings)
-    reason = reason_to_leave(unit.original)
+    reason = reason_to_leave(unit.original, single=True)
     if reason:
         unit.stats.left_alone = reason
         return None
@@ -111,7 +114,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
         return None
     inference = inference_for(unit.options)
-    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and _is_method(function, owner)
+    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (unit.bound or _is_method(function, owner))
     facts = artifacts.facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
     facts.run()
     clock.lap("effects")
@@ -125,7 +128,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     clock.lap("lower")
     regions = artifacts.regions = find_regions(escaped, unit.options.parallel_threshold)
     clock.lap("regions")
-    if not regions:
+    if not regions and not any(_can_enter(facts.calls[site.node], inference, unit.options) for site in escaped.sites):
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
     plan = Plan(function.__qualname__)
@@ -167,7 +170,22 @@ def _fill(plan: Plan, function: Function, regions: list[AheadRegion], issues: li
     plan.window = 4 * plan.max_workers
     if options.max_extra_calls is not None:
         plan.window = min(plan.window, options.max_extra_calls + 1)
-    plan.classify = lambda callee: verdict_of(inference.effect(callee))
+    plan.classify = lambda callee: verdict_of(callee, inference, options)
+    plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
+
+
+def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
+    """Whether a call's receiver is an undecorated composite in which something overlaps."""
+    callee = fact.callee
+    if isinstance(callee, Known):
+        live = (callee.obj,)
+    elif isinstance(callee, Method):
+        live = (MethodType(callee.function, callee.owner),)
+    elif isinstance(callee, OneOf):
+        live = callee.objs
+    else:
+        return False
+    return any(stand_in(each, inference.effect(each), options) is not None for each in live)
 
 
 def _reserved_name(source: Source) -> str:

@@ -18,12 +18,17 @@ _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 _INTROSPECTION = frozenset({"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"})
 
 
-def reason_to_leave(code: CodeType) -> str:
-    """Why a function is left alone, or an empty string if its source is worth reading."""
+def reason_to_leave(code: CodeType, single: bool = False) -> str:
+    """Why a function is left alone, or an empty string if its source is worth reading.
+
+    Args:
+        code: its code object.
+        single: a single call is worth a look: it may lead to an operator with something to overlap inside.
+    """
     if code.co_flags & _SUSPENDS:
         return "it is a generator or a coroutine: its body runs when it is resumed"
     calls, loops = _count(code)
-    if calls == 0 or (calls == 1 and not loops):
+    if calls == 0 or (calls == 1 and not loops and not single):
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"

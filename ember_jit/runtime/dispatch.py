@@ -111,6 +111,7 @@ class Unit:
         self.plan: Plan | None = None
         self.artifacts: Any = None
         self.stub: CodeType | None = None
+        self.bound = False  # the first argument is `self`, although the function stands in no class
         self._compile = compile
         self._lock = threading.RLock()
         self._settled = False

@@ -46,6 +46,7 @@ class Plan:
         site_names: call site -> its text in the user's source.
         loop_count: number of instrumented loops.
         classify: asks for the verdict on a live callable.
+        enter: gives a compiled stand-in for a live callable (an undecorated composite), or the callable itself.
         max_workers: calls that may be in flight on threads.
         window: calls that may have been issued and not yet retired.
     """
@@ -60,6 +61,7 @@ class Plan:
     site_names: dict[int, str] = field(default_factory=dict)
     loop_count: int = 0
     classify: Callable[[Any], Verdict] = field(default=lambda _: UNKNOWN)
+    enter: Callable[[Any], Any] = field(default=lambda callee: callee)
     max_workers: int = 64
     window: int = 256
 

@@ -184,6 +184,10 @@ class Run:
             self._start(jobs)
         return value
 
+    def enter(self, callee: Any) -> Any:
+        """A compiled stand-in for an undecorated composite that is called inline, or `callee` itself."""
+        return self.plan.enter(callee)
+
     def close(self) -> None:
         """Leave the function: what has not started never will; what runs is let go."""
         with self.lock:

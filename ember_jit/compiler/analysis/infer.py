@@ -151,7 +151,7 @@ class Inference:
         return result
 
     def _method(self, function: Any, owner: Any) -> Inferred:
-        label = label_of(function) if isinstance(function, FunctionType) else None
+        label = label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
         if label is not None and label.kind:
             return self._declared(label, function, None)
         if isinstance(function, FunctionType):

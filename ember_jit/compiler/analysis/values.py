@@ -134,7 +134,7 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
             return None
         return Known(found)
     kind = type(owner)
-    if kind.__getattribute__ is not object.__getattribute__:
+    if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ != "builtins":
         return None
     found = type_lookup(kind, name)
     is_data = found is not MISSING and hasattr(type(found), "__set__")

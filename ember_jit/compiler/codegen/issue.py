@@ -67,6 +67,7 @@ class IssueEmitter:
         self.depth = 1
         self.keys: list[str] = []
         self.comp_temps: set[str] = set()
+        self.loops_open = 0
         self._part_count = 0
         self._sink: list[str | None] = []
         self.issue = Issue("", f"_ahead_{region.number}", ())
@@ -108,7 +109,7 @@ class IssueEmitter:
         found: set[str] = set()
         for tree in trees:
             if tree is not None:
-                found |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+                _free_in(tree, frozenset(), found)
         return found
 
     def _state(self, *trees: ast.AST | None) -> int:
@@ -134,7 +135,17 @@ class IssueEmitter:
         maybe = self._maybe_names(node)
         if self._reads_mutated(node) and not set(maybe) >= (self._names(node) & self.mutated):
             return "", LOST
-        return f"_w.glue(lambda {', '.join(maybe)}: {text}, {', '.join(maybe)})", MAYBE
+        return self._delayed(maybe, text, node), MAYBE
+
+    def _delayed(self, maybe: list[str], text: str, *trees: ast.AST | None) -> str:
+        """Text that evaluates `text` when the `maybe` names have values."""
+        return f"_w.glue(lambda {self._parameters(maybe, *trees)}: {text}, {', '.join(maybe)})"
+
+    def _parameters(self, maybe: list[str], *trees: ast.AST | None) -> str:
+        """Parameters of a delayed expression: known variables are bound now, for they may be assigned again."""
+        known = sorted(name for name in self._names(*trees) if name in self.local and self.status.get(name) == KNOWN)
+        known += [key for key in self.keys if key in self._names(*trees)]
+        return ", ".join([*maybe, *[f"{name}={name}" for name in known]])
 
     # ------------------------------------------------------------------ ops
     def _ops(self, ops: tuple[Op, ...]) -> None:
@@ -286,8 +297,8 @@ class IssueEmitter:
         maybe = self._maybe_names(*trees)
         if self._reads_mutated(*trees) and not set(maybe) >= (self._names(*trees) & self.mutated):
             return inline
-        names = ", ".join(maybe)
-        return f"_w.call_later({key}, {callee}, lambda {names}: ({args_text}, {kwargs_text}), {names})"
+        parameters = self._parameters(maybe, *trees)
+        return f"_w.call_later({key}, {callee}, lambda {parameters}: ({args_text}, {kwargs_text}), {', '.join(maybe)})"
 
     def _reads_live_out(self, trees: list[ast.expr]) -> bool:
         """Whether an argument is a container built here that the retire program goes on using."""
@@ -331,8 +342,7 @@ class IssueEmitter:
         text = ast.unparse(ast.fix_missing_locations(call))
         self.line(f"_w.require({callee})")
         if state == MAYBE:
-            maybe = ", ".join(self._maybe_names(*trees))
-            text = f"_w.glue(lambda {maybe}: {text}, {maybe})"
+            text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
         self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
         self.status[temp] = state
 
@@ -354,7 +364,8 @@ class IssueEmitter:
             self.line(text)
         else:
             names = sorted({name, *self._maybe_names(*trees)})
-            self.line(f"{name} = _w.glue(lambda {', '.join(names)}: {text}, {', '.join(names)})")
+            rest = [tree for tree in trees if not (isinstance(tree, ast.Name) and tree.id == name)]
+            self.line(f"{name} = {self._delayed(names, text, *rest)}")
             self.status[name] = MAYBE
 
     def _mutation_operands(self, op: Op) -> list[ast.expr]:
@@ -387,10 +398,9 @@ class IssueEmitter:
     _op_raise = _op_return
 
     def _op_break(self, op: Op) -> None:
-        self.line("break")
+        self.line(op.kind if self.loops_open else "return _w.stop()")  # the loop may stand around the region
 
-    def _op_continue(self, op: Op) -> None:
-        self.line("continue")
+    _op_continue = _op_break
 
     def _op_assert(self, op: Op) -> None:
         assert op.value is not None
@@ -471,8 +481,8 @@ class IssueEmitter:
         used = {n for inner in op.walk() for n in self._names(inner.value, inner.target)} | set(outputs)
         captured = sorted(n for n in used if self.status.get(n, LOST) != LOST and n in self.local and n not in self.mutated)
         captured += [key for key in self.keys]
-        saved = self.lines, self.depth, dict(self.status)
-        self.lines, self.depth = [], 1
+        saved = self.lines, self.depth, dict(self.status), self.loops_open
+        self.lines, self.depth, self.loops_open = [], 1, 0
         for each in self.mutated:
             self.status[each] = LOST
         for each in outputs:
@@ -487,7 +497,7 @@ class IssueEmitter:
         self.line("yield")
         part = "\n".join([f"def {name}(_w, _e, _gate{''.join(', ' + c for c in captured)}):", *self.lines]) + "\n"
         self.parts.append(part)
-        self.lines, self.depth, self.status = saved
+        self.lines, self.depth, self.status, self.loops_open = saved
         self._lose(op)
         targets = "".join(f"{each}, " for each in outputs) or "_"
         arguments = "".join(", " + c for c in captured)
@@ -556,7 +566,9 @@ class IssueEmitter:
         item = op.target.id if isinstance(op.target, ast.Name) else f"_u{op.loop}"
         targets = self._names(op.target)
         pairs = _yields_pairs(op.value)
+        self.loops_open += 1
         self._stable(lambda: self._for_body(op, index, item, simple, text, targets, pairs))
+        self.loops_open -= 1
         self.keys.pop()
         if op.regions[1].ops:
             self.line("else:")
@@ -617,7 +629,9 @@ class IssueEmitter:
         index = f"_i{op.loop}"
         self.line(f"{index} = -1")
         self.keys.append(index)
+        self.loops_open += 1
         self._stable(lambda: self._while_body(op, index, body, test))
+        self.loops_open -= 1
         self.keys.pop()
 
     def _while_body(self, op: Op, index: str, body: Region, test: Region) -> None:
@@ -687,6 +701,31 @@ class IssueEmitter:
 
 
 _GATHER = {"ListComp": "as_list", "GeneratorExp": "as_list", "SetComp": "as_set", "DictComp": "as_dict"}
+
+
+def _free_in(node: ast.AST, bound: frozenset[str], found: set[str]) -> None:
+    """Names that `node` mentions, those of its own comprehensions and lambdas left out."""
+    if isinstance(node, ast.Name):
+        if node.id not in bound:
+            found.add(node.id)
+        return
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        _free_in(node.generators[0].iter, bound, found)
+        targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        inner = bound | targets
+        for generator in node.generators[1:]:
+            _free_in(generator.iter, inner, found)
+        for generator in node.generators:
+            for condition in generator.ifs:
+                _free_in(condition, inner, found)
+        for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+            _free_in(part, inner, found)
+        return
+    if isinstance(node, ast.Lambda):
+        _free_in(node.body, bound | {arg.arg for arg in node.args.args}, found)
+        return
+    for child in ast.iter_child_nodes(node):
+        _free_in(child, bound, found)
 
 
 def _defined(op: Op) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.codegen.retire import MARKER
 from ember_jit.compiler.frontend.source import Source, compile_functions
+from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 
@@ -36,12 +37,16 @@ def _arg_count(code: CodeType) -> int:
 
 def link_issue_programs(plan: Plan, function: FunctionType, original: CodeType, source: Source, issues: list[Issue]) -> None:
     """Make functions of the issue programs; their text is in `linecache`, under a name of its own."""
+    if not issues:
+        return
     text = "\n".join(issue.text for issue in issues)
     filename = f"<ember_jit {source.filename}:{source.first} {function.__qualname__}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     nodes = [node for node in ast.parse(text, filename).body if isinstance(node, ast.FunctionDef)]
     place = original.replace(co_filename=filename, co_flags=original.co_flags & ~0x1FF0000)
     codes = compile_functions(nodes, place, None, [name for name in original.co_freevars if name != "__class__"], source.imports)
+    if not codes and issues:
+        raise InvalidIR(f"the issue programs of {function.__qualname__} do not compile:\n{text}")
     cells: dict[str, Any] = dict(zip(original.co_freevars, function.__closure__ or (), strict=True))
     for name, code in codes.items():
         closure = tuple(cells[free] for free in code.co_freevars)

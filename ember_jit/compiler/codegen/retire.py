@@ -94,6 +94,7 @@ class _Rewriter:
         self.kept: dict[int, int] = {}
         self.starts: dict[int, list[tuple[int, Issue]]] = {}
         self.loops: dict[int, int] = {}
+        self.entered = {id(memo[id(site.node)]) for site in function.sites if site.effect != "declared"}
         for region, issue in zip(regions, issues, strict=True):
             self.starts.setdefault(id(memo[id(region.start)]), []).append((region.number, issue))
             for number in issue.sites:
@@ -151,7 +152,12 @@ class _Rewriter:
             node.ifs.insert(0, _at(_hook("step", ast.Constant(loop)), node.iter))
         if id(node) in self.calls and isinstance(node, ast.expr):
             number = self.calls[id(node)]
+            if isinstance(node, ast.Call) and id(node) in self.entered:
+                node.func = _at(_hook("enter", node.func), node.func)
             return self._take(number, node, _hook("done", ast.Constant(number), node))
+        if id(node) in self.entered and isinstance(node, ast.Call):
+            node.func = _at(_hook("enter", node.func), node.func)
+            return node
         if id(node) in self.kept and isinstance(node, ast.expr):
             return self._take(self.kept[id(node)], node, node)
         return node

@@ -82,15 +82,25 @@ class Lowering:
         self._ops = outer
         return region
 
-    def _emit(self, kind: str, node: ast.AST, defs: tuple[str, ...] = (), uses: Any = (), **extra: Any) -> None:
+    def _emit(
+        self,
+        kind: str,
+        node: ast.AST,
+        defs: tuple[str, ...] = (),
+        uses: Any = (),
+        made: tuple[str, ...] = (),
+        **extra: Any,
+    ) -> None:
+        """Append an op; `made` are values that were defined before (a loop's targets)."""
         names = sorted(_names_in(uses)) if not isinstance(uses, tuple) else uses
         text = " ".join(ast.unparse(node).split())[:100] if kind not in ("if", "for", "while", "try", "with", "comp") else _head(node)
+        used = tuple(self._use(name) for name in names)
         self._ops.append(
             Op(
                 kind,
                 getattr(node, "lineno", 0),
-                tuple(self._define(name) for name in defs),
-                tuple(self._use(name) for name in names),
+                (*made, *(self._define(name) for name in defs)),
+                used,
                 text,
                 stmt=self._stmt,
                 origin=node,
@@ -245,6 +255,7 @@ class Lowering:
         names = _stored_names(node.target)
         plain_target = not any(isinstance(n, ast.Attribute | ast.Subscript) for n in ast.walk(node.target))
         self._bound |= names
+        targets = tuple(self._define(name) for name in sorted(names))
         body = self._block(node.body, "body")
         self._loop_stack.pop()
         if not plain_target:
@@ -252,8 +263,8 @@ class Lowering:
         self._bound = set(before)
         orelse = self._block(node.orelse, "else")
         self._bound = set(before)
-        defs = tuple(sorted(_stored_in(node.body) | _stored_in(node.orelse) | names))
-        self._emit("for", node, defs, iterable, target=node.target, value=iterable, regions=(body, orelse), loop=loop)
+        defs = tuple(sorted((_stored_in(node.body) | _stored_in(node.orelse)) - names))
+        self._emit("for", node, defs, iterable, made=targets, target=node.target, value=iterable, regions=(body, orelse), loop=loop)
 
     def _loose_barrier(self, node: ast.AST, reason: str) -> Op:
         return Op("barrier", getattr(node, "lineno", 0), reason=reason, text=ast.unparse(node), stmt=self._stmt, origin=node)
@@ -443,12 +454,13 @@ class Lowering:
             loop = self._new_loop(generator)
             names = _stored_names(generator.target)
             self._bound |= names
+            targets = tuple(self._define(name) for name in sorted(names))
             outer, self._ops = self._ops, []
             self._conditions(node, index, list(generator.ifs))
             body = Region(tuple(self._ops), "body")
             self._ops = outer
             self._loop_stack.pop()
-            self._emit("for", generator.iter, tuple(sorted(names)), source, target=generator.target, value=source, regions=(body, Region((), "else")), loop=loop)
+            self._emit("for", generator.iter, (), source, made=targets, target=generator.target, value=source, regions=(body, Region((), "else")), loop=loop)
         ops, self._ops = self._ops, saved
         return ops
 

@@ -1,0 +1,83 @@
+"""Stand-ins: undecorated composites are transparent to a decorated one.
+
+An operator, method or function that a compiled function calls may itself hold calls that overlap.  Its
+own function object is the user's and is left as it is; a twin with the same globals, defaults and cells
+is compiled in its place and entered instead, as long as the live object is still what was read (R6).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+from ember_jit.compiler.analysis.facts import Effect
+from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
+from ember_jit.compiler.stub import install_stub
+from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.operators import Operator
+from ember_jit.runtime.dispatch import Options
+from ember_jit.runtime.originals import is_replacement, original_code
+
+_TRIVIAL = Operator.__call__.__code__
+_twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
+
+
+def stand_in(callee: Any, effect: Effect, options: Options) -> Callable[..., Any] | None:
+    """A compiled twin to call instead of `callee`, or None."""
+    if effect.declared or not effect.operator:
+        return None
+    if isinstance(callee, MethodType):
+        function, owner = callee.__func__, callee.__self__
+    elif isinstance(callee, FunctionType):
+        function, owner = callee, None
+    else:
+        found = _forward_of(callee)
+        if found is None:
+            return None
+        function, owner = found, callee
+    if not isinstance(function, FunctionType) or is_replacement(function.__code__):
+        return None
+    twin = _twin(function, owner, options)
+    if twin is None:
+        return None
+    return twin if owner is None else partial(twin, owner)
+
+
+def _forward_of(operator: Any) -> FunctionType | None:
+    """The `forward` that calling `operator` leads straight to, or None if something stands between."""
+    kind = type(operator)
+    call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
+    if not isinstance(call, FunctionType) or not isinstance(forward, FunctionType) or forward is MISSING:
+        return None
+    code = original_code(call)
+    trivial = code.co_code == _TRIVIAL.co_code and code.co_names == ("forward",) and code.co_varnames == ("self", "inputs")
+    if not trivial or call.__kwdefaults__ or kind.__getattribute__ is not object.__getattribute__:
+        return None
+    space = instance_dict(operator)
+    return None if space is not None and "forward" in space else forward
+
+
+def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
+    key = (id(function), hash(options))
+    found = _twins.get(key)
+    if found is not None and found[0]() is function and found[1] is function.__code__:
+        twin = found[2]
+        same = twin is not None and twin.__defaults__ is function.__defaults__ and twin.__kwdefaults__ == function.__kwdefaults__
+        return twin if same else None
+    made: FunctionType | None = None
+    _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), function.__code__, None)
+    if not reason_to_leave(function.__code__, single=True):
+        made = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+        made.__kwdefaults__ = function.__kwdefaults__
+        made.__qualname__ = function.__qualname__
+        made.__module__ = function.__module__
+        unit = install_stub(made, options)
+        unit.bound = owner is not None
+        unit.settle(made, owner)
+        if not unit.stats.compiled:
+            made = None
+    _twins[key] = (_twins[key][0], function.__code__, made)
+    return made
