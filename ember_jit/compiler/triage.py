@@ -28,7 +28,8 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
     if code.co_flags & _SUSPENDS:
         return "it is a generator or a coroutine: its body runs when it is resumed"
     calls, loops = _count(code)
-    if calls == 0 or (calls == 1 and not loops and not single):
+    few = calls == 1 and not loops
+    if calls == 0 or few and not (single and (code.co_names or code.co_freevars)):
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"

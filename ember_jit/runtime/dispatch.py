@@ -128,7 +128,10 @@ class Unit:
         assert function is not None
         if _disabled.get():
             return self.plain_twin(function)(*args, **kwargs)
-        self.settle(function, args[0] if args else None)
+        try:
+            self.settle(function, args[0] if args else None)
+        except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
+            return self.plain_twin(function)(*args, **kwargs)
         return function(*args, **kwargs)
 
     def settle(self, function: FunctionType, owner: Any) -> None:
@@ -140,6 +143,8 @@ class Unit:
             result: tuple[CodeType, Plan] | None = None
             try:
                 result = self._compile(self, owner)
+            except RecursionError:
+                raise
             except Exception as exc:  # noqa: BLE001 - a broken stage must never break the user's call (EMB010)
                 if _from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call

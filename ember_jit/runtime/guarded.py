@@ -337,11 +337,15 @@ def mutate(owner: Any, name: str, *args: Any) -> Any:
     """A mutating method of a container that the issue program itself built; returns the container."""
     kind = type(owner)
     _require(name in _MUTATIONS.get(kind, ()))
-    if name in ("extend", "update", "remove", "sort", "setdefault", "add", "discard", "pop"):
-        for value in args:
-            _require(is_plain(value))
-        if name in ("sort", "remove"):
-            _require(is_plain(owner))
+    if kind is not list and name in ("setdefault", "pop", "add", "discard", "remove"):
+        _key(args[0] if args else None)
+    elif name in ("extend", "update"):
+        _require(all(type(value) in ITERABLES for value in args))
+        _require(kind is list or is_plain(list(args)))
+    elif name in ("sort", "remove"):
+        _require(is_plain(owner) and is_plain(list(args)))
+    elif name in ("pop", "insert"):
+        _require(not args or type(args[0]) is int)
     getattr(owner, name)(*args)
     return owner
 

@@ -15,7 +15,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Reason, same_elements, worse
+from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason, same_elements, worse
 from ember_jit.compiler.analysis.values import (
     ARG,
     LOCAL,
@@ -75,6 +75,7 @@ class BodyAnalysis:
         self.effects: list[Reason] = []
         self.effect_nodes: dict[ast.AST, Reason] = {}
         self.guards: list[Guard] = []
+        self.rests_on: dict[int, Inferred] = {}
         self.kind = PURE
         self.blocking = False
         self.has_sites = False
@@ -98,6 +99,9 @@ class BodyAnalysis:
             self.effects.clear()
             self.effect_nodes.clear()
             self.calls.clear()
+            self.guards.clear()
+            self.rests_on.clear()
+            self._guarded.clear()
             self.kind = PURE
             for statement in self.source.node.body:
                 self.statement(statement)
@@ -105,6 +109,10 @@ class BodyAnalysis:
                 break
 
     # ------------------------------------------------------------------ effects
+    def rest_on(self, found: Inferred) -> None:
+        """The facts of this body hold as long as `found` does."""
+        self.rests_on[id(found)] = found
+
     def effect(self, node: ast.AST, text: str, fix: str = "") -> None:
         """Record an effect of the body."""
         reason = Reason(self.source.filename, getattr(node, "lineno", 0), text, fix)
@@ -365,7 +373,7 @@ class BodyAnalysis:
         found = self.attribute(base, _mangled(node.attr, self.source.class_name))
         if isinstance(found, Property):
             inferred = self.inference.of_method(found.getter, found.owner)
-            self.guards.extend(inferred.guards)
+            self.rest_on(inferred)
             self._join(inferred.effect, node, f"the property `{self._text(node)}`")
             return LOCAL
         if isinstance(base, Known) and found is LOCAL and not isinstance(base.obj, ModuleType):

@@ -54,7 +54,7 @@ def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, ar
     else:
         found = body.inference.of(callee.obj)
         known = registry.lookup(callee.obj)
-    body.guards.extend(found.guards)
+    body.rest_on(found)
     effect = found.effect
     what = f"`{body.source.segment(node.func)}`"
     if known is not None and effect.kind != UNKNOWN and (broken := _broken_condition(known, node)):
@@ -105,12 +105,12 @@ def _with_arguments(body: BodyAnalysis, node: ast.Call, effect: Effect, args: li
     for arg in args:
         if isinstance(arg, Known) and callable(arg.obj) and not isinstance(arg.obj, type):
             inner = body.inference.of(arg.obj)
-            body.guards.extend(inner.guards)
+            body.rest_on(inner)
             if inner.effect.kind != PURE or inner.effect.operator:
                 return inner.effect
         elif isinstance(arg, Method):
             inner = body.inference.of_method(arg.function, arg.owner)
-            body.guards.extend(inner.guards)
+            body.rest_on(inner)
             if inner.effect.kind != PURE or inner.effect.operator:
                 return inner.effect
     return effect
@@ -121,7 +121,7 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
     worst: Effect | None = None
     for obj in callee.objs:
         found = body.inference.of(obj)
-        body.guards.extend(found.guards)
+        body.rest_on(found)
         if worst is None or found.effect.kind == UNKNOWN or worst.kind == PURE and found.effect.kind == QUERY:
             worst = found.effect
         if worst.kind == UNKNOWN:

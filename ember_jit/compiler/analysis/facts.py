@@ -67,10 +67,15 @@ class Inferred:
 
     effect: Effect
     guards: list[Guard] = field(default_factory=list)
+    rests_on: list[Inferred] = field(default_factory=list)
 
-    def holds(self) -> bool:
+    def holds(self, seen: set[int] | None = None) -> bool:
         """Whether everything the effect rests on is still so."""
-        return all(guard() for guard in self.guards)
+        seen = set() if seen is None else seen
+        if id(self) in seen:
+            return True
+        seen.add(id(self))
+        return all(guard() for guard in self.guards) and all(each.holds(seen) for each in self.rests_on)
 
 
 def worse(a: str, b: str) -> str:

@@ -21,7 +21,7 @@ from ember_jit.compiler.frontend.source import NoSource, source_of
 from ember_jit.effects import label_of
 from ember_jit.runtime.originals import original_code
 
-_MAX_DEPTH = 60
+_MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
 
 
@@ -38,6 +38,7 @@ class Inference:
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
         self._active: set[tuple[int, int]] = set()
+        self._assumed: set[tuple[int, int]] = set()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
@@ -58,16 +59,21 @@ class Inference:
         found = self._cache.get(key)
         if found is not None and found[0]() is owner and found[1].holds():
             return found[1]
-        if key in self._active or len(self._active) > _MAX_DEPTH:
-            # a recursive callable has the effects of the rest of its body
-            return Inferred(Effect(PURE, "recursive")) if key in self._active else _unknown("nested too deeply to follow")
+        if key in self._active:
+            self._assumed.add(key)  # a recursive callable has the effects of the rest of its body
+            return Inferred(Effect(PURE, "recursive"))
+        if len(self._active) > _MAX_DEPTH:
+            return _unknown("nested too deeply to follow")
         self._active.add(key)
         try:
             result = infer()
+        except RecursionError:
+            return _unknown("nested too deeply to follow")
         finally:
             self._active.discard(key)
-        if self._active and len(self._active) > 0 and self._provisional(result):
-            return result
+            self._assumed.discard(key)
+        if self._assumed or len(self._active) >= _MAX_DEPTH:
+            return result  # rests on an assumption about a caller that is still being inferred: not to be kept
         try:
             reference = weakref.ref(owner, lambda _: self._cache.pop(key, None))
         except TypeError:
@@ -76,10 +82,6 @@ class Inference:
             reference = lambda: owner  # type: ignore[assignment]  # noqa: E731
         self._cache[key] = (reference, result)
         return result
-
-    def _provisional(self, result: Inferred) -> bool:
-        """Whether a result was formed while a caller of it was still being inferred (recursion)."""
-        return result.effect.evidence.endswith("(recursive)")
 
     # ------------------------------------------------------------------ by kind of object
     def _callable(self, obj: Any) -> Inferred:
@@ -116,7 +118,7 @@ class Inference:
         if not label.kind:
             found = self._function(function, None) if function is not None else self._instance(obj)
             if label.thread_bound:
-                return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),)), found.guards)
+                return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),)), [], [found])
             return found
         return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),), resource=label.resource), guards)
 
@@ -128,14 +130,14 @@ class Inference:
         if not isinstance(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         result = self._method(call, obj)
-        guards = [*protocol_guards(obj), *result.guards]
+        guards = protocol_guards(obj)
         effect = result.effect
         is_operator = type_lookup(kind, "forward") is not MISSING
         if effect.kind == UNKNOWN and self.stateless and is_operator:
             effect = Effect(QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True)
         elif effect.kind != UNKNOWN and is_operator:
             effect = Effect(effect.kind, effect.evidence, blocking=effect.blocking, operator=True, nothrow=effect.nothrow)
-        return Inferred(effect, guards)
+        return Inferred(effect, guards, [result])
 
     def _constructor(self, cls: type) -> Inferred:
         """Making an instance: pure if its `__init__` touches nothing but the new object."""
@@ -147,8 +149,7 @@ class Inference:
         if not isinstance(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
         result = self._analyse(init, Fresh("object"), f"makes a new {cls.__name__}")
-        result.guards.append(lambda: type_lookup(cls, "__init__") is init)
-        return result
+        return Inferred(result.effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
         label = label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
@@ -179,12 +180,13 @@ class Inference:
         body = BodyAnalysis(self, function, source, owner)
         body.run()
         guards = [same_code(function), *body.guards]
+        children = list(body.rests_on.values())
         if body.effects:
             reasons = tuple(body.effects[:8])
-            return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards)
+            return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards, children)
         kind = body.kind
         text = evidence or f"inferred from the source of {function.__qualname__}"
-        return Inferred(Effect(kind, text, blocking=body.blocking, operator=body.has_sites), guards)
+        return Inferred(Effect(kind, text, blocking=body.blocking, operator=body.has_sites), guards, children)
 
     def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
         from ember_jit.compiler.analysis.bytecode import effect_from_bytecode

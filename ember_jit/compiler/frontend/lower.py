@@ -656,10 +656,19 @@ def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
     return False
 
 
+def _consumes(func: ast.expr) -> bool:
+    """Whether a builtin of this name runs a generator argument to its end (or drops it) before it returns."""
+    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+    return name in _FULL_CONSUMERS or name in ("any", "all", "join")
+
+
 def _captured(node: ast.FunctionDef) -> set[str]:
     """Names that nested functions and lambdas read: they may change or keep what the names hold."""
     names: set[str] = set()
+    consumed = {id(call.args[0]) for call in ast.walk(node) if isinstance(call, ast.Call) and _consumes(call.func) and call.args}
     for inner in ast.walk(node):
+        if id(inner) in consumed:
+            continue
         if inner is not node and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp):
             names |= {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
     return names
