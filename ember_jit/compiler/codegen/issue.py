@@ -68,6 +68,12 @@ class IssueEmitter:
         self.keys: list[str] = []
         self.comp_temps: set[str] = set()
         self.loops_open = 0
+        self.in_block = False
+        self.now: Op | None = None
+        self.block: Op | None = None
+        self.order = {op: index for index, op in enumerate(everything)}
+        self.loops_of = _enclosing_loops(region.ops)
+        self.mutations = [(base(op.defs[0]), op) for op in everything if op.kind == "mutate"]
         self._part_count = 0
         self._sink: list[str | None] = []
         self.issue = Issue("", f"_ahead_{region.number}", ())
@@ -132,10 +138,20 @@ class IssueEmitter:
             return "", LOST
         if state == KNOWN or isinstance(node, ast.Name):
             return text, state
-        maybe = self._maybe_names(node)
-        if self._reads_mutated(node) and not set(maybe) >= (self._names(node) & self.mutated):
+        if not self._steady(node):
             return "", LOST
-        return self._delayed(maybe, text, node), MAYBE
+        return self._delayed(self._maybe_names(node), text, node), MAYBE
+
+    def _steady(self, *trees: ast.AST | None) -> bool:
+        """Whether the containers that an expression reads are changed no more, so that it may be evaluated later."""
+        read = self._names(*trees) & self.mutated
+        if not read or self.now is None:
+            return not read
+        here = self.order.get(self.now, -1)
+        mine = self.loops_of.get(self.now, frozenset())
+        return not any(
+            name in read and (self.order[op] > here or mine & self.loops_of.get(op, frozenset())) for name, op in self.mutations
+        )
 
     def _delayed(self, maybe: list[str], text: str, *trees: ast.AST | None) -> str:
         """Text that evaluates `text` when the `maybe` names have values."""
@@ -150,7 +166,9 @@ class IssueEmitter:
     # ------------------------------------------------------------------ ops
     def _ops(self, ops: tuple[Op, ...]) -> None:
         for op in ops:
+            outer, self.now = self.now, op
             getattr(self, "_op_" + op.kind)(op)
+            self.now = outer
 
     def _lose(self, op: Op) -> None:
         for name in _defined(op):
@@ -171,7 +189,11 @@ class IssueEmitter:
             return
         target = op.target
         if isinstance(target, ast.Name):
-            if target.id not in self.mutated and self._maybe_fresh(op.value) and not target.id.startswith("_t"):
+            if self.in_block:
+                if self._maybe_fresh(op.value) and not self._only_inside(target.id):
+                    self._lose(op)
+                    return
+            elif target.id not in self.mutated and self._maybe_fresh(op.value) and not target.id.startswith("_t"):
                 kept = self._keep(op, text, state)
                 if kept is None:
                     self._lose(op)
@@ -225,6 +247,12 @@ class IssueEmitter:
             name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
             return name not in scalars
         return True
+
+    def _only_inside(self, name: str) -> bool:
+        """Whether the retire program uses `name` only inside the block that is being emitted."""
+        assert self.block is not None and self.block.stmt is not None
+        inside = {id(n) for n in ast.walk(self.block.stmt)}
+        return all(id(n) in inside for n in ast.walk(self.facts.source.node) if isinstance(n, ast.Name) and n.id == name)
 
     def _maybe_fresh_parts(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Tuple | ast.List):
@@ -295,7 +323,7 @@ class IssueEmitter:
         if state == KNOWN:
             return f"_w.call({key}, {callee}, {args_text}, {kwargs_text})"
         maybe = self._maybe_names(*trees)
-        if self._reads_mutated(*trees) and not set(maybe) >= (self._names(*trees) & self.mutated):
+        if not self._steady(*trees):
             return inline
         parameters = self._parameters(maybe, *trees)
         return f"_w.call_later({key}, {callee}, lambda {parameters}: ({args_text}, {kwargs_text}), {', '.join(maybe)})"
@@ -434,9 +462,50 @@ class IssueEmitter:
         if state == KNOWN or exits:
             self._inline_if(op, self._decision(op.value))
             return
+        if self._glue_block(op):
+            return
         if any(each.kind == "emit" for each in inner) and self._sink:
             self._sink[-1] = None
         self._fork(op, text, "if")
+
+    def _glue_block(self, op: Op) -> bool:
+        """A branch or loop without calls, over pending values: one piece of glue, evaluated when they are there."""
+        inner = [each for region in op.regions for o in region.ops for each in o.walk()]
+        if self.in_block or any(each.kind not in ("glue", "mutate", "if", "for", "while", "break", "continue") for each in inner):
+            return False
+        if op.kind == "if" and any(each.kind in ("break", "continue") for each in inner):
+            return False
+        outputs = sorted(n for n in _defined(op) & self.needed if self.status.get(n, LOST) != LOST)
+        names = {n for each in op.walk() for n in self._names(each.value, each.target)} & self.local
+        taken = sorted(n for n in names if self.status.get(n, LOST) != LOST)
+        if not outputs:
+            return False
+        self._part_count += 1
+        name = f"_ahead_{self.region.number}_{self._part_count}"
+        saved = self.lines, self.depth, dict(self.status), self.loops_open, self.keys, set(self.issue.loops)
+        self.lines, self.depth, self.loops_open, self.keys = [], 1, 0, []
+        self.in_block, self.block = True, op
+        for each in taken:
+            self.status[each] = KNOWN
+        getattr(self, "_op_" + op.kind)(op)
+        outputs = [each for each in outputs if self.status.get(each, LOST) == KNOWN]
+        self.line(f"return ({', '.join(outputs)},)")
+        body = self.lines
+        self.in_block, self.block = False, None
+        self.lines, self.depth, self.status, self.loops_open, self.keys, self.issue.loops = saved
+        if not outputs:
+            return False
+        self.parts.append("\n".join([f"def {name}({', '.join(['_w', '_e', *taken])}):", *body]) + "\n")
+        maybe = [n for n in taken if self.status[n] == MAYBE]
+        known = [n for n in taken if self.status[n] == KNOWN]
+        parameters = ", ".join([*maybe, *[f"{n}={n}" for n in known]])
+        call = f"_w.parts[{name!r}]({', '.join(['_w', '_e', *taken])})"
+        self.line(f"_v = _w.glue(lambda {parameters}: {call}, {', '.join(maybe)})")
+        self._lose(op)
+        for index, each in enumerate(outputs):
+            self.line(f"{each} = _w.glue(lambda _v: _v[{index}], _v)")
+            self.status[each] = MAYBE
+        return True
 
     def _inline_if(self, op: Op, test: str) -> None:
         before = dict(self.status)
@@ -552,7 +621,7 @@ class IssueEmitter:
             self._walk_for(op, text)
         elif leaves:
             self._walk_for(op, f"(yield {text})")
-        else:
+        elif not self._glue_block(op):
             if any(each.kind == "emit" for each in inner) and self._sink:
                 self._sink[-1] = None
             self._fork(op, text, "for")
@@ -578,9 +647,13 @@ class IssueEmitter:
             self.depth -= 1
 
     def _for_body(self, op: Op, index: str, item: str, simple: bool, text: str, targets: set[str], pairs: bool) -> None:
-        self.line(f"for {index}, {item} in _w.each({text}):")
-        self.depth += 1
-        self.line("if _w.full: yield")
+        if self.in_block:
+            self.line(f"for {item} in _e.iterate({text}):")
+            self.depth += 1
+        else:
+            self.line(f"for {index}, {item} in _w.each({text}):")
+            self.depth += 1
+            self.line("if _w.full: yield")
         for name in targets:
             self.status[name] = KNOWN
         if simple and pairs:
@@ -619,8 +692,10 @@ class IssueEmitter:
         body, orelse, test = op.regions
         everything = [each for region in op.regions for o in region.ops for each in o.walk()]
         calls = any(each.kind in ("call", "helper") for each in everything)
-        if not calls and not _leaves_function(op):
+        if not calls and not _leaves_function(op) and not _defined(op) & self.needed:
             self._lose(op)
+            return
+        if not calls and not _leaves_function(op) and not self.in_block and self._state(op.value) == MAYBE and self._glue_block(op):
             return
         if orelse.ops:
             self.line("return _w.stop()")
@@ -638,7 +713,8 @@ class IssueEmitter:
         assert op.value is not None
         self.line("while True:")
         self.depth += 1
-        self.line("if _w.full: yield")
+        if not self.in_block:
+            self.line("if _w.full: yield")
         self.line(f"{index} += 1")
         self._ops(test.ops)
         decision = self._decision(op.value)
@@ -701,6 +777,22 @@ class IssueEmitter:
 
 
 _GATHER = {"ListComp": "as_list", "GeneratorExp": "as_list", "SetComp": "as_set", "DictComp": "as_dict"}
+
+
+def _enclosing_loops(ops: tuple[Op, ...]) -> dict[Op, frozenset[Op]]:
+    """For every op the loops around it, inside the region."""
+    found: dict[Op, frozenset[Op]] = {}
+
+    def visit(op: Op, loops: frozenset[Op]) -> None:
+        found[op] = loops
+        inner = loops | {op} if op.kind in ("for", "while", "comp") else loops
+        for region in op.regions:
+            for each in region.ops:
+                visit(each, inner)
+
+    for op in ops:
+        visit(op, frozenset())
+    return found
 
 
 def _free_in(node: ast.AST, bound: frozenset[str], found: set[str]) -> None:
