@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
 SCALAR = Fresh("scalar")
 FUNCTION = Fresh("function")
+IMPURE_FUNCTION = Fresh("impure function")
 _CONTAINERS = frozenset({"list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "object", "ndarray"})
 _CLEAN_MANAGERS = frozenset({"suppress", "nullcontext", "closing"})
 
@@ -277,19 +278,23 @@ class BodyAnalysis:
             for default in (*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]):
                 if not isinstance(default, ast.Constant):
                     self.effect(default, f"`{node.name}` keeps the default `{self._text(default)}` between calls")
-        self._nested(node.args, node.body)
-        self.env[node.name] = join(self.env.get(node.name), FUNCTION)
+        made = self._nested(node.args, node.body)
+        self.env[node.name] = join(self.env.get(node.name), made)
 
-    def _nested(self, args: ast.arguments, body: list[ast.stmt]) -> None:
+    def _nested(self, args: ast.arguments, body: list[ast.stmt]) -> Abstract:
         """A nested function has its effects where it is made: it may be called from anywhere afterwards."""
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None:
                 self.env[arg.arg] = join(self.env.get(arg.arg), ARG if arg.arg in self.params else LOCAL)
+        any_nonlocal = False
         for statement in body:
             for inner in ast.walk(statement):
                 if isinstance(inner, ast.Nonlocal):
+                    any_nonlocal = True
                     self.effect(inner, f"a nested function assigns `{inner.names[0]}`")
+        before = len(self.effects)
         self.block(body)
+        return FUNCTION if len(self.effects) == before and not any_nonlocal else IMPURE_FUNCTION
 
     def _match(self, node: Any) -> None:
         subject = self.expr(node.subject)
@@ -522,8 +527,7 @@ class BodyAnalysis:
     def _lambda(self, node: ast.Lambda) -> Abstract:
         for default in (*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]):
             self.expr(default)
-        self._nested(node.args, [ast.copy_location(ast.Expr(node.body), node.body)])
-        return FUNCTION
+        return self._nested(node.args, [ast.copy_location(ast.Expr(node.body), node.body)])
 
     def _starred(self, node: ast.Starred) -> Abstract:
         return self.iterate(self.expr(node.value), node)

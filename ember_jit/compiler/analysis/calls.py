@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.body import FUNCTION, SCALAR, BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.body import FUNCTION, IMPURE_FUNCTION, SCALAR, BodyAnalysis, CallFact
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Reason
 from ember_jit.compiler.analysis.values import ARG, LOCAL, Abstract, Arg, Fresh, Items, Known, Method, OneOf, elements
 
@@ -35,6 +35,8 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
         return _known_callee(body, node, callee, args)
     if isinstance(callee, OneOf):
         return _one_of(body, node, callee)
+    if callee == IMPURE_FUNCTION:
+        return _unknown_callee(body, node, f"`{body.source.segment(func)}` is a nested function with effects")
     if callee == FUNCTION:
         # its effects were recorded where it was made
         body.calls[node] = CallFact("local", _PURE_EFFECT, callee)
@@ -103,6 +105,9 @@ def _broken_condition(known: registry.Known, node: ast.Call) -> str:
 def _with_arguments(body: BodyAnalysis, node: ast.Call, effect: Effect, args: list[Abstract]) -> Effect:
     """A builtin that calls its arguments (`map`, `sorted(key=)`) has their effects too."""
     for arg in args:
+        if arg == IMPURE_FUNCTION:
+            text = f"`{body.source.segment(node)}` calls a function made here that has effects"
+            return Effect(UNKNOWN, text, reasons=(Reason(body.source.filename, node.lineno, text),))
         if isinstance(arg, Known) and callable(arg.obj) and not isinstance(arg.obj, type):
             inner = body.inference.of(arg.obj)
             body.rest_on(inner)
@@ -141,7 +146,7 @@ def _method_on_value(body: BodyAnalysis, node: ast.Call, base: Abstract, name: s
         body.calls[node] = CallFact("opaque", _PURE_EFFECT, base)
         return LOCAL
     if name in registry.MUTATORS and not (isinstance(base, Fresh) and base.kind == "scalar"):
-        if isinstance(base, Fresh) and base.kind not in ("function",):
+        if isinstance(base, Fresh) and base.kind not in ("function", "impure function"):
             body.calls[node] = CallFact("mutate", _PURE_EFFECT, base)
             return LOCAL
         text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]

@@ -591,18 +591,29 @@ def _names_in(tree: Any) -> set[str]:
 
 
 def _stored_names(node: ast.AST) -> set[str]:
+    """Names that executing `node` may bind in the function's own scope."""
     names: set[str] = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del):
-            names.add(inner.id)
+    stack: list[ast.AST] = [node]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, ast.Name):
+            if isinstance(inner.ctx, ast.Store | ast.Del):
+                names.add(inner.id)
         elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(inner.name)
+            continue
+        elif isinstance(inner, ast.Lambda):
+            continue
+        elif isinstance(inner, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            names |= {n.target.id for n in ast.walk(inner) if isinstance(n, ast.NamedExpr)}
+            continue
         elif isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
             names.add(inner.name)
         elif isinstance(inner, ast.MatchMapping) and inner.rest:
             names.add(inner.rest)
         elif isinstance(inner, ast.alias):
             names.add(inner.asname or inner.name.split(".")[0])
+        stack.extend(ast.iter_child_nodes(inner))
     return names
 
 
