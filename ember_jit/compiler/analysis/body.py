@@ -496,7 +496,20 @@ class BodyAnalysis:
             if type(value.obj) not in (list, tuple, dict, set, frozenset, str, bytes, range):
                 self.effect(node, f"iterates over `{self._text(node)}`, which may have state")
             return LOCAL
+        if isinstance(value, OneOf):
+            return self._elements_of_any(value)
         return ARG if isinstance(value, Arg) else LOCAL
+
+    def _elements_of_any(self, value: OneOf) -> Abstract:
+        """An element of one of several live lists."""
+        found: list[Any] = []
+        for obj in value.objs:
+            live = elements(obj)
+            if live is None or len(found) > 1024:
+                return LOCAL
+            self._guard((id(obj), "[]"), same_elements(obj, live))
+            found.extend(live)
+        return OneOf(tuple(found)) if found and not all(isinstance(x, _ATOMIC) for x in found) else LOCAL
 
     def _operation(self, node: ast.expr) -> Abstract:
         for child in ast.iter_child_nodes(node):

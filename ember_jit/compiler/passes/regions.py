@@ -99,19 +99,26 @@ def overlapping_pairs(ops: tuple[Op, ...]) -> frozenset[tuple[int, int]]:
     """Pairs of sites with no dependence of one on the other; `(s, s)` means different iterations."""
     calls: list[tuple[Op, tuple[Op, ...]]] = []
     _collect(ops, (), calls)
-    reach = {op.site: _tainted(ops, op) for op, _ in calls}
+    reach = {op: _closure(ops, _names(op.defs), op) for op, _ in calls}
     pairs = set()
     for index, (first, loops) in enumerate(calls):
-        first_uses = {base(use) for use in first.uses}
-        if loops and not first_uses & reach[first.site] and not _controlled(loops, reach[first.site]):
+        if any(not _carried(loop, first, first) and not _controlled(loop, reach[first]) for loop in loops):
             pairs.add((first.site, first.site))
-        for second, other_loops in calls[index + 1 :]:
-            if not {base(use) for use in second.uses} & reach[first.site] and not _controlled(other_loops, reach[first.site]):
-                if not _exclusive(ops, first, second):
-                    pairs.add((first.site, second.site))
-            elif set(loops) & set(other_loops) and not first_uses & reach[second.site]:
+        for second, others in calls[index + 1 :]:
+            common = [loop for loop in loops if loop in others]
+            straight = not _names(second.uses) & reach[first] and not any(_controlled(loop, reach[first]) for loop in others)
+            straight = straight and not _exclusive(ops, first, second)
+            crossing = any(
+                not _carried(loop, second, first) and not _controlled(loop, reach[second]) and not _controlled(loop, reach[first])
+                for loop in common
+            )
+            if straight or crossing:
                 pairs.add((first.site, second.site))
     return frozenset((a, b) for a, b in pairs if a is not None and b is not None)
+
+
+def _names(values: tuple[str, ...]) -> set[str]:
+    return {base(value) for value in values}
 
 
 def _collect(ops: tuple[Op, ...], loops: tuple[Op, ...], calls: list[tuple[Op, tuple[Op, ...]]]) -> None:
@@ -123,39 +130,58 @@ def _collect(ops: tuple[Op, ...], loops: tuple[Op, ...], calls: list[tuple[Op, t
             calls.append((op, loops))
 
 
-def _tainted(ops: tuple[Op, ...], source: Op) -> set[str]:
-    """Names whose value may depend on the result of `source`."""
-    tainted = {base(value) for value in source.defs}
-    everything = [inner for op in ops for inner in op.walk()]
+def _closure(ops: tuple[Op, ...], start: set[str], source: Op | None = None) -> set[str]:
+    """Names whose value may depend on one of `start`, within `ops`."""
+    tainted = set(start)
+    everything = [inner for op in ops for inner in op.walk() if inner is not source]
     changed = True
     while changed:
         changed = False
         for op in everything:
-            if op is not source and {base(use) for use in op.uses} & tainted and op.kind not in ("if", "try", "while"):
-                new = {base(value) for value in op.defs} - tainted
-                if new:
-                    tainted |= new
-                    changed = True
-            elif op.kind == "comp" and any({base(u) for u in inner.uses} & tainted for inner in op.walk() if inner is not op):
-                new = {base(value) for value in op.defs} - tainted
+            reads = _names(op.uses)
+            if op.kind == "comp":
+                reads = reads.union(*[_names(inner.uses) for inner in op.walk()])
+            if reads & tainted and op.kind not in ("if", "try", "while"):
+                new = _names(op.defs) - tainted
                 if new:
                     tainted |= new
                     changed = True
     return tainted
 
 
-def _controlled(loops: tuple[Op, ...], tainted: set[str]) -> bool:
-    """Whether a loop around the call goes on only if the tainted result says so."""
-    for loop in loops:
-        if loop.kind == "while" and loop.value is not None and {n.id for n in ast.walk(loop.value) if isinstance(n, ast.Name)} & tainted:
-            return True
-        if loop.kind == "for" and {base(use) for use in loop.uses} & tainted:
-            return True
-        for inner in loop.walk():
-            leaves = inner.kind == "if" and any(each.kind in ("break", "return") for each in inner.walk())
-            if leaves and {base(use) for use in inner.uses} & tainted:
-                return True
-    return False
+def _carried(loop: Op, source: Op, target: Op) -> bool:
+    """Whether `target`'s arguments may depend on the result of `source` in an earlier iteration of `loop`."""
+    body = tuple(op for region in loop.regions for op in region.ops)
+    tainted = _closure(body, _names(source.defs), source)
+    carried = _exposed(body) & tainted
+    return bool(carried) and bool(_names(target.uses) & _closure(body, carried))
+
+
+def _exposed(ops: tuple[Op, ...]) -> set[str]:
+    """Names that `ops` may read before they define them."""
+    exposed: set[str] = set()
+    defined: set[str] = set()
+    for op in ops:
+        exposed |= _names(op.uses) - defined
+        inner = [_exposed(region.ops) - defined for region in op.regions]
+        exposed = exposed.union(*inner) - (_names(op.defs) - set().union(*inner) if op.kind == "for" else set())
+        if not op.regions:
+            defined |= _names(op.defs)
+        elif op.kind == "if":
+            defined |= set.intersection(*[_names(tuple(v for o in region.ops for v in o.defs)) for region in op.regions])
+    return exposed
+
+
+def _controlled(loop: Op, tainted: set[str]) -> bool:
+    """Whether `loop` goes on only if a tainted result says so."""
+    if loop.kind == "while" and loop.value is not None and {n.id for n in ast.walk(loop.value) if isinstance(n, ast.Name)} & tainted:
+        return True
+    if loop.kind == "for" and _names(loop.uses) & tainted:
+        return True
+    return any(
+        inner.kind == "if" and _names(inner.uses) & tainted and any(each.kind in ("break", "return") for each in inner.walk())
+        for inner in loop.walk()
+    )
 
 
 def _exclusive(ops: tuple[Op, ...], first: Op, second: Op) -> bool:
@@ -168,6 +194,6 @@ def _exclusive(ops: tuple[Op, ...], first: Op, second: Op) -> bool:
             other = [any(each is second for o in region.ops for each in o.walk()) for region in inner.regions]
             if any(arms) and any(other) and arms != other:
                 return True
-            if any(other) and not any(arms) and {base(use) for use in inner.uses} & _tainted(ops, first):
+            if any(other) and not any(arms) and _names(inner.uses) & _closure(ops, _names(first.defs), first):
                 return True
     return False
