@@ -159,6 +159,13 @@ def label_of(target: Any) -> Label | None:
     return None
 
 
+def labels_all_instances(target: Any) -> bool:
+    """Whether `target`'s label stands on its class, nothing else is labelled by instance, and lookups are plain."""
+    kind = type(target)
+    plain = kind.__getattribute__ is object.__getattribute__ and kind.__dictoffset__ != 0
+    return plain and not _side and any(_ATTRIBUTE in cls.__dict__ for cls in kind.__mro__)
+
+
 def with_modifiers(label: Label, **flags: bool) -> Label:
     """`label` with modifiers set, for building labels in code."""
     return replace(label, **flags)

@@ -24,6 +24,7 @@ from ember_jit.compiler.passes.regions import AheadRegion, find_regions
 from ember_jit.compiler.standin import stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
+from ember_jit.effects import labels_all_instances
 from ember_jit.ir.ops import Function
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
@@ -85,7 +86,8 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     if not effect.schedulable:
         return UNKNOWN
     entered = stand_in(callee, effect, options)
-    return Verdict(True, plain_arguments=not effect.declared, nothrow=effect.nothrow, enter=entered)
+    by_class = effect.declared and labels_all_instances(callee)
+    return Verdict(True, not effect.declared, effect.nothrow, entered, by_class)
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:

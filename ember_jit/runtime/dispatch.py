@@ -33,6 +33,7 @@ _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
 SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
+FIRST_REST, LONGEST_REST = 128, 4096  # calls that then run plain before one is measured again
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
@@ -89,7 +90,7 @@ class _Memory:
         self.skip = 0
         self.fruitless = 0
         self.trivial = 0
-        self.backoff = 32
+        self.backoff = FIRST_REST
 
 
 class Unit:
@@ -238,7 +239,8 @@ class _UnitRun(Run):
         self._began = perf_counter()
 
     def measured(self, seconds: float, cpu: float) -> None:
-        """One issued call took so long, and kept a core busy for so much of it."""
+        """One issued call took so long, and kept a core busy for so much of it (lock held)."""
+        super().measured(seconds, cpu)
         self._total += 1
         self._busy += cpu
         if seconds < SHORT_CALL:
@@ -267,12 +269,12 @@ class _UnitRun(Run):
         cpu_bound = 0.8 * elapsed <= self._busy <= 1.15 * elapsed
         if not (trivial or cpu_bound):
             memory.trivial = 0
-            memory.backoff = 32
+            memory.backoff = FIRST_REST
             return
         memory.trivial += 1
         if memory.trivial >= PATIENCE:
             memory.skip = memory.backoff
-            memory.backoff = min(memory.backoff * 4, 8192)
+            memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 
 def _from_user(trace: TracebackType | None) -> bool:

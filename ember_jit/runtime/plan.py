@@ -20,12 +20,14 @@ class Verdict:
         plain_arguments: it may, provided that its arguments are plain builtin values.
         nothrow: it never raises.
         enter: a compiled stand-in for the receiver (a nested composite), or None.
+        by_class: it holds for every instance of the class that has no `forward` of its own.
     """
 
     schedulable: bool
     plain_arguments: bool = False
     nothrow: bool = False
     enter: Callable[..., Any] | None = None
+    by_class: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)
@@ -49,6 +51,7 @@ class Plan:
         enter: gives a compiled stand-in for a live callable (an undecorated composite), or the callable itself.
         max_workers: calls that may be in flight on threads.
         window: calls that may have been issued and not yet retired.
+        brisk: calls in a row that took next to no time.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Plan:
     enter: Callable[[Any], Any] = field(default=lambda callee: callee)
     max_workers: int = 64
     window: int = 256
+    brisk: int = 0
 
 
 _pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default

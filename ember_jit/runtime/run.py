@@ -29,7 +29,10 @@ from ember_jit.runtime import events, guarded
 from ember_jit.runtime.cells import LOST, OK, PENDING, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.pool import shared_pool
+from ember_jit.runtime.watch import watch
 
+BRISK_SECONDS = 50e-6  # a call this short is not worth waking a thread for
+BRISK_CALLS = 64  # such calls in a row before they are taken to be all like that
 _INLINE = lost()  # the retire program has passed this call instance and made the call itself
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
 
@@ -61,10 +64,15 @@ class Run:
         "paused",
         "plan",
         "positions",
+        "progress",
         "running",
+        "type_verdicts",
+        "unleashed",
         "verdicts",
         "waiting",
+        "watched",
         "window",
+        "__weakref__",
     )
 
     def __init__(self, plan: Plan, limit: int, window: int) -> None:
@@ -84,6 +92,10 @@ class Run:
         self.context = copy_context()
         self.waiting: Cell | None = None
         self.verdicts: dict[int, Any] = {}
+        self.type_verdicts: dict[type, Any] = {}
+        self.progress = 0
+        self.unleashed = False
+        self.watched = False
         self._parked: dict[Any, Walk] = {}
         self._queue: deque[Cell] = deque()
         self._wake = threading.Lock()
@@ -178,6 +190,7 @@ class Run:
                 if walk is None or walk.epoch != self.epoch:
                     return value
                 self.verdicts.clear()
+                self.type_verdicts.clear()
                 self.context = copy_context()
                 self._pump(walk, value)
                 jobs = self._collect()
@@ -196,7 +209,28 @@ class Run:
             self._abandon()
 
     def measured(self, seconds: float, cpu: float) -> None:
-        """One issued call took so many seconds, and so many of processor time (for whoever wants to know)."""
+        """One issued call took so many seconds, and kept a core busy for so many (lock held)."""
+        del cpu
+        self.progress += 1
+        if seconds < BRISK_SECONDS:
+            self.plan.brisk += 1
+        elif seconds > 4 * BRISK_SECONDS:
+            self.plan.brisk = 0
+            self.unleashed = True
+        else:
+            self.plan.brisk = max(0, self.plan.brisk - BRISK_CALLS // 4)
+
+    def stalled(self, progress: int) -> int:
+        """For the watch: if nothing has moved since `progress` and calls are waiting, start them all; -1 when over."""
+        with self.lock:
+            if self.closed:
+                return -1
+            if not self._queue or self.progress != progress:
+                return self.progress
+            self.unleashed = True
+            jobs = self._collect()
+        self._start(jobs)
+        return self.progress
 
     # ------------------------------------------------------------------ for the issue programs (lock held)
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -319,10 +353,17 @@ class Run:
 
     # ------------------------------------------------------------------ internals (lock held unless said)
     def _verdict(self, callee: Any) -> Any:
+        kind = type(callee)
+        verdict = self.type_verdicts.get(kind)
+        if verdict is not None and "forward" not in callee.__dict__:
+            return verdict
         verdict = self.verdicts.get(id(callee))
         if verdict is None:
             verdict = self.plan.classify(callee)
-            self.verdicts[id(callee)] = verdict
+            if verdict.by_class:
+                self.type_verdicts[kind] = verdict
+            else:
+                self.verdicts[id(callee)] = verdict
         return verdict
 
     def _issue(self, key: Any, cell: Cell, job: Any) -> Cell:
@@ -487,8 +528,17 @@ class Run:
         return self._collect()
 
     def _collect(self) -> list[Cell]:
-        """Take from the queue what may start now."""
-        jobs = []
+        """Take from the queue what may start now.
+
+        While calls have been brisk (tens of microseconds), a thread would cost more than it saves: they
+        are left to the caller's thread, and the watch starts the rest if one of them takes long after all.
+        """
+        jobs: list[Cell] = []
+        if self.plan.brisk >= BRISK_CALLS and not self.unleashed:
+            if self._queue and not self.watched:
+                self.watched = True
+                watch(self)
+            return jobs
         while self._queue and self.running < self.limit:
             cell = self._queue.popleft()
             if cell.state == READY:
@@ -505,6 +555,7 @@ class Run:
             walk.generator.close()
         self._parked.clear()
         self.verdicts.clear()
+        self.type_verdicts.clear()
         self.outstanding = 0
         for number, cells in enumerate(self.cells):
             if not cells:
@@ -540,17 +591,18 @@ class Run:
                 claimed = cell.state == READY
                 if claimed:
                     cell.state = RUNNING
+                    jobs: list[Cell] = []
+                else:
+                    self.running -= 1
+                    jobs = self._collect()
             if claimed:
-                self._make(cell, inline=False)
-            with self.lock:
-                self.running -= 1
-                jobs = self._collect()
+                jobs = self._make(cell, inline=False)
             cell = jobs.pop(0) if jobs else None
             if jobs:
                 self._start(jobs)
 
-    def _make(self, cell: Cell, inline: bool) -> None:
-        """Make the call of a claimed cell and settle it."""
+    def _make(self, cell: Cell, inline: bool) -> list[Cell]:
+        """Make the call of a claimed cell and settle it; hands back what may start now."""
         assert cell.job is not None and cell.context is not None
         callee, args, kwargs = cell.job
         context = cell.context
@@ -558,20 +610,23 @@ class Run:
         if cell.event is not None:
             cell.event.thread = threading.current_thread().name
             cell.event.started = events.clock()
-        began, cpu = perf_counter(), thread_time()
+        cpu = thread_time()
+        began = perf_counter()
         try:
             value = callee(*args, **kwargs) if inline else context.run(callee, *args, **kwargs)
             state = OK
         except BaseException as exc:
             value, state = exc, RAISED
             cell.trace = _user_part(exc.__traceback__)
+        seconds = perf_counter() - began
         del callee, args, kwargs
-        ended = perf_counter()
         if cell.event is not None:
             cell.event.ended = events.clock()
-        self.measured(ended - began, thread_time() - cpu)
         with self.lock:
+            self.measured(seconds, thread_time() - cpu)
+            self.running -= 1
             self._settle(cell, state, value)
+            return self._collect() if self._queue else []
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
@@ -596,11 +651,9 @@ class Run:
                     mine.state = RUNNING
                     self.running += 1
             if mine is not None:
-                self._make(mine, inline=True)
-                with self.lock:
-                    self.running -= 1
-                    jobs = self._collect()
-            self._start(jobs)
+                jobs = self._make(mine, inline=True)
+            if jobs:
+                self._start(jobs)
             if sleep:
                 self._sleep()
 
