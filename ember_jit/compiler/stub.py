@@ -54,7 +54,7 @@ def _template(posonly: int, positional: int, keyword_only: int, stars: int, name
     params = [*plain[:posonly], *(["/"] if posonly else []), *plain[posonly:]]
     params += [f"*{varargs}"] if varargs else ["*"] if keywords else []
     params += list(keywords) + ([f"**{varkw}"] if varkw else [])
-    args = "".join(f"{name}, " for name in plain) + (f"*{varargs}" if varargs else "")
+    args = "".join(f"{name}, " for name in plain) + (f"*{varargs}," if varargs else "")
     kwargs = ", ".join([f"{name!r}: {name}" for name in keywords] + ([f"**{varkw}"] if varkw else []))
     mention = f"; {', '.join(name for name in free)}" if free else ""
     outer = ", ".join(name for name in free)
