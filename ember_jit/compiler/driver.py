@@ -21,7 +21,7 @@ from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.frontend.source import NoSource, Source, source_of
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
-from ember_jit.compiler.standin import stand_in
+from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.effects import labels_all_instances
@@ -85,9 +85,13 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     effect = inference.effect(callee)
     if not effect.schedulable:
         return UNKNOWN
-    entered = stand_in(callee, effect, options)
-    by_class = effect.declared and labels_all_instances(callee)
-    return Verdict(True, not effect.declared, effect.nothrow, entered, by_class)
+    quiet, entered = quiet_twin(callee, effect)
+    if not quiet:
+        return UNKNOWN
+    journal = entered is not None
+    entered = entered or stand_in(callee, effect, options)
+    by_class = effect.declared and not journal and labels_all_instances(callee)
+    return Verdict(True, not effect.declared, effect.nothrow, entered, by_class, journal)
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:

@@ -14,21 +14,50 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis.facts import Effect
+from ember_jit.compiler.analysis.infer import is_trivial_call
 from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
+from ember_jit.compiler.deferral import deferring_twin, writes_output
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
-from ember_jit.operators import Operator
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.originals import is_replacement, original_code
 
-_TRIVIAL = Operator.__call__.__code__
 _twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
 
 def stand_in(callee: Any, effect: Effect, options: Options) -> Callable[..., Any] | None:
     """A compiled twin to call instead of `callee`, or None."""
-    if effect.declared or not effect.operator:
+    if effect.declared or not effect.operator or effect.prints:
         return None
+    found = _function_of(callee)
+    if found is None or is_replacement(found[0].__code__):
+        return None
+    function, owner = found
+    twin = _twin(function, owner, options)
+    if twin is None:
+        return None
+    return twin if owner is None else partial(twin, owner)
+
+
+def quiet_twin(callee: Any, effect: Effect) -> tuple[bool, Callable[..., Any] | None]:
+    """Whether `callee` may run ahead although it may print or log, and the twin that defers its output."""
+    found = _function_of(callee)
+    if found is None:
+        return not effect.prints, None
+    function, owner = found
+    code = original_code(function)
+    if not effect.prints and not (effect.declared and writes_output(code)):
+        return True, None
+    if is_replacement(function.__code__):
+        return not effect.prints, None
+    twin = deferring_twin(function, code)
+    if twin is None:
+        return not effect.prints, None
+    return True, twin if owner is None else partial(twin, owner)
+
+
+def _function_of(callee: Any) -> tuple[FunctionType, Any] | None:
+    """The Python function that calling `callee` leads straight to, and what it is bound to."""
     if isinstance(callee, MethodType):
         function, owner = callee.__func__, callee.__self__
     elif isinstance(callee, FunctionType):
@@ -38,12 +67,7 @@ def stand_in(callee: Any, effect: Effect, options: Options) -> Callable[..., Any
         if found is None:
             return None
         function, owner = found, callee
-    if not isinstance(function, FunctionType) or is_replacement(function.__code__):
-        return None
-    twin = _twin(function, owner, options)
-    if twin is None:
-        return None
-    return twin if owner is None else partial(twin, owner)
+    return (function, owner) if isinstance(function, FunctionType) else None
 
 
 def _forward_of(operator: Any) -> FunctionType | None:
@@ -52,9 +76,7 @@ def _forward_of(operator: Any) -> FunctionType | None:
     call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
     if not isinstance(call, FunctionType) or not isinstance(forward, FunctionType) or forward is MISSING:
         return None
-    code = original_code(call)
-    trivial = code.co_code == _TRIVIAL.co_code and code.co_names == ("forward",) and code.co_varnames == ("self", "inputs")
-    if not trivial or call.__kwdefaults__ or kind.__getattribute__ is not object.__getattribute__:
+    if not is_trivial_call(call) or kind.__getattribute__ is not object.__getattribute__:
         return None
     space = instance_dict(operator)
     return None if space is not None and "forward" in space else forward

@@ -22,7 +22,7 @@ PENDING, READY, RUNNING, OK, RAISED, LOST = range(6)
 class Cell:
     """One value to come."""
 
-    __slots__ = ("context", "dependents", "deps", "event", "job", "missing", "state", "thunk", "trace", "value", "walks")
+    __slots__ = ("context", "dependents", "deps", "event", "job", "journal", "missing", "state", "thunk", "trace", "value", "walks")
 
     def __init__(self, state: int = PENDING) -> None:
         self.state = state
@@ -36,6 +36,7 @@ class Cell:
         self.dependents: list[Cell] | None = None
         self.walks: list[Walk] | None = None
         self.event: Any = None
+        self.journal: list[Any] | None = None  # output that waits for the call's turn
 
     def drop_inputs(self) -> None:
         """Forget what was only needed to compute the value, so that nothing lives longer than in plain Python."""

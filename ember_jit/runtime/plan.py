@@ -20,6 +20,7 @@ class Verdict:
         plain_arguments: it may, provided that its arguments are plain builtin values.
         nothrow: it never raises.
         enter: a compiled stand-in for the receiver (a nested composite), or None.
+        journal: `enter` defers its output to a journal.
         by_class: it holds for every instance of the class that has no `forward` of its own.
     """
 
@@ -28,6 +29,7 @@ class Verdict:
     nothrow: bool = False
     enter: Callable[..., Any] | None = None
     by_class: bool = False
+    journal: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)

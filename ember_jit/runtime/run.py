@@ -19,13 +19,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from time import perf_counter, thread_time
 from types import FrameType, TracebackType
 from typing import Any
 
 from ember_jit.config import config
-from ember_jit.runtime import events, guarded
+from ember_jit.runtime import events, guarded, journal
 from ember_jit.runtime.cells import LOST, OK, PENDING, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.pool import shared_pool
@@ -149,12 +149,18 @@ class Run:
     def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: frozenset[int]) -> None:
         """A value is taken whole: the calls inside its expression are retired with it."""
         outer = key[1:] if type(key) is tuple else ()
+        retired = []
         with self.lock:
             for each in list(cells):
                 site, *loops = each if type(each) is tuple else (each,)
                 if site in sites and tuple(loops[: len(outer)]) == outer:
-                    del cells[each]
+                    retired.append(cells.pop(each))
                     self.outstanding -= 1
+        for cell in retired:
+            if cell.event is not None:
+                cell.event.retired = events.clock()
+            if cell.journal:
+                journal.replay(cell.journal)
 
     def take(self, site: int) -> Any:
         """The outcome of the call that `has(site)` found: its value, or its exception raised here."""
@@ -167,6 +173,8 @@ class Run:
             jobs = self._resume_paused() if resume else None
         if jobs:
             self._start(jobs)
+        if cell.journal:
+            journal.replay(cell.journal)
         if cell.state == OK:
             return cell.value
         exc, trace = cell.value, cell.trace
@@ -238,7 +246,10 @@ class Run:
         verdict = self._verdict(callee)
         if not verdict.schedulable or (verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))):
             return self
-        return self._issue(key, Cell(READY), (verdict.enter or callee, args, kwargs))
+        cell = Cell(READY)
+        if verdict.journal:
+            cell.journal = []
+        return self._issue(key, cell, (verdict.enter or callee, args, kwargs))
 
     def call_later(self, key: Any, callee: Any, form: Callable[..., Any], *deps: Any) -> Any:
         """Issue one call whose arguments `form(*values)` wait for cells."""
@@ -255,6 +266,8 @@ class Run:
             return target, args, kwargs
 
         cell = Cell()
+        if verdict.journal:
+            cell.journal = []
         cell.thunk = prepare
         if self._depend(cell, deps):
             return self._issue(key, cell, None)
@@ -613,7 +626,12 @@ class Run:
         cpu = thread_time()
         began = perf_counter()
         try:
-            value = callee(*args, **kwargs) if inline else context.run(callee, *args, **kwargs)
+            if cell.journal is not None:
+                value = self._make_quietly(cell.journal, context, inline, callee, args, kwargs)
+            elif inline:
+                value = callee(*args, **kwargs)
+            else:
+                value = context.run(callee, *args, **kwargs)
             state = OK
         except BaseException as exc:
             value, state = exc, RAISED
@@ -627,6 +645,19 @@ class Run:
             self.running -= 1
             self._settle(cell, state, value)
             return self._collect() if self._queue else []
+
+    def _make_quietly(
+        self, entries: list[Any], context: Context, inline: bool, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Make a call whose output waits for its turn."""
+        if not inline:
+            context.run(journal.begin, entries)
+            return context.run(callee, *args, **kwargs)
+        token = journal.begin(entries)
+        try:
+            return callee(*args, **kwargs)
+        finally:
+            journal.end(token)
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""

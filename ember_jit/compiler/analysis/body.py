@@ -80,6 +80,7 @@ class BodyAnalysis:
         self.kind = PURE
         self.blocking = False
         self.has_sites = False
+        self.prints = False
         self.env: dict[str, Abstract] = {}
         self._guarded: set[tuple[int, str]] = set()
         self._free = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
@@ -567,6 +568,8 @@ class BodyAnalysis:
             detail = str(effect.reasons[0]) if effect.reasons else effect.evidence
             fix = "" if effect.declared else "label it `@query` or `@pure` if that is what it is"
             self.effect(node, f"{what} has an effect: {detail}", fix)
+        elif effect.prints:
+            self.effect(node, f"{what} prints or logs")
         self.kind = worse(self.kind, effect.kind)
         self.blocking |= effect.blocking
         self.has_sites |= effect.operator

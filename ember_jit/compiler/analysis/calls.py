@@ -68,6 +68,10 @@ def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, ar
         for arg in args:
             if isinstance(arg, Known) and _has_state(arg.obj) and (known is not None and known.protocol):
                 effect = Effect(UNKNOWN, f"{what} uses up an iterator", reasons=(Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),))
+    if _defers(callee, node):
+        body.prints = True
+        body.calls[node] = CallFact("print", _PURE_EFFECT, callee)
+        return LOCAL
     body._join(effect, node, what)
     role = "barrier"
     if effect.kind == QUERY or effect.kind == PURE and (effect.operator or effect.blocking):
@@ -75,10 +79,16 @@ def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, ar
         body.has_sites = True
     elif effect.kind == PURE:
         role = "glue" if known is not None else "helper"
-    if registry.deferrable(callee.obj if isinstance(callee, Known) else callee.function):
-        role = "print"
     body.calls[node] = CallFact(role, effect, callee)
     return _result(callee, known, args, effect)
+
+
+def _defers(callee: Known | Method, node: ast.Call) -> bool:
+    """Whether a call only prints or logs, in a way that can be emitted later."""
+    obj = callee.obj if isinstance(callee, Known) else callee.function
+    if not registry.deferrable(obj) or getattr(obj, "__name__", "") == "exception":
+        return False
+    return not any(keyword.arg in (None, "file", "exc_info") for keyword in node.keywords)
 
 
 def _broken_condition(known: registry.Known, node: ast.Call) -> str:

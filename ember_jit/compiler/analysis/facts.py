@@ -51,6 +51,7 @@ class Effect:
     operator: bool = False
     nothrow: bool = False
     resource: str | None = None
+    prints: bool = False
 
     @property
     def schedulable(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -19,8 +20,10 @@ from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guar
 from ember_jit.compiler.analysis.values import MISSING, Fresh, Known, Method, static_attribute, type_lookup
 from ember_jit.compiler.frontend.source import NoSource, source_of
 from ember_jit.effects import label_of
+from ember_jit.operators import Operator
 from ember_jit.runtime.originals import original_code
 
+_TRIVIAL = Operator.__call__.__code__
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
 
@@ -129,14 +132,16 @@ class Inference:
         call = type_lookup(kind, "__call__")
         if not isinstance(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
-        result = self._method(call, obj)
+        forward = type_lookup(kind, "forward")
+        straight = isinstance(forward, FunctionType) and is_trivial_call(call)
+        result = self.of_method(forward, obj) if straight else self._method(call, obj)
         guards = protocol_guards(obj)
         effect = result.effect
         is_operator = type_lookup(kind, "forward") is not MISSING
         if effect.kind == UNKNOWN and self.stateless and is_operator:
             effect = Effect(QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True)
         elif effect.kind != UNKNOWN and is_operator:
-            effect = Effect(effect.kind, effect.evidence, blocking=effect.blocking, operator=True, nothrow=effect.nothrow)
+            effect = replace(effect, operator=True)
         return Inferred(effect, guards, [result])
 
     def _constructor(self, cls: type) -> Inferred:
@@ -186,7 +191,11 @@ class Inference:
             return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards, children)
         kind = body.kind
         text = evidence or f"inferred from the source of {function.__qualname__}"
-        return Inferred(Effect(kind, text, blocking=body.blocking, operator=body.has_sites), guards, children)
+        if body.prints and body.has_sites:
+            reason = Reason(code.co_filename, code.co_firstlineno, "prints or logs between calls of its own")
+            return Inferred(Effect(UNKNOWN, str(reason), reasons=(reason,), operator=True), guards, children)
+        effect = Effect(kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints)
+        return Inferred(effect, guards, children)
 
     def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
         from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
@@ -204,6 +213,13 @@ def _name(obj: Any) -> str:
 
 def _unknown(text: str) -> Inferred:
     return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
+
+
+def is_trivial_call(call: FunctionType) -> bool:
+    """Whether a `__call__` does nothing but call `forward(inputs=inputs)`."""
+    code = original_code(call)
+    same = code.co_code == _TRIVIAL.co_code and code.co_names == ("forward",) and code.co_varnames == ("self", "inputs")
+    return same and not call.__kwdefaults__
 
 
 def same_code(function: FunctionType) -> Guard:
