@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from ember_jit import effects
 from ember_jit.api import jit, structural_jit
-from ember_jit.effects import commutes, idempotent, nothrow, ordered, pure, query, reads, thread_bound
-from ember_jit.errors import EmberError, EffectViolation
+from ember_jit.effects import (
+    commutes,
+    idempotent,
+    nothrow,
+    ordered,
+    pure,
+    query,
+    reads,
+    thread_bound,
+)
+from ember_jit.errors import EffectViolation, EmberError
 from ember_jit.operators import Operator
+from ember_jit.runtime import dispatch as _dispatch
 from ember_jit.runtime.dispatch import disable_structural_jit
 
 if TYPE_CHECKING:
@@ -51,3 +61,16 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(f"ember_jit.report.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'ember_jit' has no attribute {name!r}")
+
+
+def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
+    """`EMBER_JIT_DUMP=DIR`: write down what compiling each function produced."""
+    from ember_jit.config import config
+
+    if config().dump_dir is not None:
+        import importlib
+
+        importlib.import_module("ember_jit.report.dump").dump_compiled(unit, function, config().dump_dir)
+
+
+_dispatch.after_compiling.append(_dump_if_asked)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
-from ember_jit.runtime.dispatch import Options
+from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.originals import is_replacement
 
 T = TypeVar("T")
@@ -144,6 +144,10 @@ def _check_signature(cls: type, forward: FunctionType) -> None:
 
 def _install(function: FunctionType, options: Options, single: bool = False) -> None:
     code: CodeType = function.__code__
-    if is_replacement(code) or reason_to_leave(code, single):
+    if is_replacement(code):
         return
-    install_stub(function, options)
+    reason = reason_to_leave(code, single)
+    if reason:
+        register_left_alone(function, options, reason)
+    else:
+        install_stub(function, options)

@@ -13,6 +13,7 @@ from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis, CallFact
 from ember_jit.compiler.analysis.facts import PURE, Effect
 from ember_jit.compiler.analysis.infer import Inference
+from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
@@ -41,7 +42,7 @@ class Artifacts:
 
     Attributes:
         source: its checked source.
-        facts: the facts about its calls.
+        notes: what is worth keeping of the facts about its calls; the facts themselves hold live objects.
         stages: the IR after each stage, by name.
         regions: what issue programs walk.
         issues: the issue programs.
@@ -50,7 +51,7 @@ class Artifacts:
     """
 
     source: Source | None = None
-    facts: BodyAnalysis | None = None
+    notes: Notes | None = None
     stages: dict[str, Function] = field(default_factory=dict)
     regions: list[AheadRegion] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
@@ -121,8 +122,9 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         return None
     inference = inference_for(unit.options)
     is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (unit.bound or _is_method(function, owner))
-    facts = artifacts.facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
+    facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
     facts.run()
+    artifacts.notes = take_notes(facts)
     clock.lap("effects")
     lowered = Lowering(source, facts, function.__qualname__).run()
     artifacts.stages["lowered"] = lowered

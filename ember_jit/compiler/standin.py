@@ -7,6 +7,7 @@ is compiled in its place and entered instead, as long as the live object is stil
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +23,7 @@ from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.originals import is_replacement, original_code
 
+_lock = threading.RLock()
 _twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
 
@@ -83,6 +85,11 @@ def _forward_of(operator: Any) -> FunctionType | None:
 
 
 def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
+    with _lock:  # a second thread must wait for the first one's compilation, not run plain
+        return _twin_locked(function, owner, options)
+
+
+def _twin_locked(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
     key = (id(function), hash(options))
     found = _twins.get(key)
     if found is not None and found[0]() is function and found[1] is function.__code__:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 
 from ember_jit.compiler import lazy_driver
-from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.dispatch import Options, Unit, register
 from ember_jit.runtime.originals import remember
 
 _UNIT, _SELF = "<ember_jit unit>", "<ember_jit function>"
@@ -40,6 +40,7 @@ def install_stub(function: FunctionType, options: Options) -> Unit:
     remember(stub, code)
     unit.stub = stub
     function.__code__ = stub
+    register(function, unit)
     return unit
 
 

@@ -28,6 +28,9 @@ from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
+_units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
+after_compiling: list[Callable[[Unit, FunctionType], None]] = []
+"""Called once for each function that was compiled (or left alone), by the thread that compiled it."""
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
 _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
@@ -161,6 +164,8 @@ class Unit:
                 remember(code, self.original)
                 function.__code__ = code
             self._settled = True
+            for observe in after_compiling:
+                observe(self, function)
 
     def internal_error(self, exc: Exception) -> None:
         """A bug of ours: say so once, and run plain."""
@@ -221,6 +226,25 @@ class Unit:
         memory = _Memory(reference)
         self._memories[key] = memory
         return memory
+
+
+def register(function: FunctionType, unit: Unit) -> None:
+    """Remember that `function` was decorated; a function that is left alone keeps no other trace of it."""
+    _units[function] = unit
+
+
+def register_left_alone(function: FunctionType, options: Options, reason: str) -> None:
+    """Remember that `function` was decorated, and left as it is for `reason`."""
+    if function not in _units:
+        unit = Unit(function, options, lambda unit, owner: None)
+        unit.stats.left_alone = reason
+        unit._settled = True
+        register(function, unit)
+
+
+def unit_of(function: FunctionType) -> Unit | None:
+    """The unit of a decorated function, or None if it was never decorated."""
+    return _units.get(function)
 
 
 class _UnitRun(Run):

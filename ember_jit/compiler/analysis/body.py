@@ -115,9 +115,9 @@ class BodyAnalysis:
         """The facts of this body hold as long as `found` does."""
         self.rests_on[id(found)] = found
 
-    def effect(self, node: ast.AST, text: str, fix: str = "") -> None:
+    def effect(self, node: ast.AST, text: str, fix: str = "", cause: Reason | None = None) -> None:
         """Record an effect of the body."""
-        reason = Reason(self.source.filename, getattr(node, "lineno", 0), text, fix)
+        reason = Reason(self.source.filename, getattr(node, "lineno", 0), text, fix, cause)
         self.effects.append(reason)
         self.effect_nodes.setdefault(node, reason)
 
@@ -567,7 +567,7 @@ class BodyAnalysis:
         if effect.kind == UNKNOWN:
             detail = str(effect.reasons[0]) if effect.reasons else effect.evidence
             fix = "" if effect.declared else "label it `@query` or `@pure` if that is what it is"
-            self.effect(node, f"{what} has an effect: {detail}", fix)
+            self.effect(node, f"{what} has an effect: {detail}", fix, effect.reasons[0] if effect.reasons else None)
         elif effect.prints:
             self.effect(node, f"{what} prints or logs")
         self.kind = worse(self.kind, effect.kind)

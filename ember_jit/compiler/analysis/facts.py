@@ -16,12 +16,13 @@ _RANK = {PURE: 0, QUERY: 1, UNKNOWN: 2}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something has an effect: where, what, and the change that would free it."""
+    """Why something has an effect: where, what, the change that would free it, and the reason behind the reason."""
 
     file: str
     line: int
     text: str
     fix: str = ""
+    cause: Reason | None = None
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.line else ""

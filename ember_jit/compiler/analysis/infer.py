@@ -8,6 +8,7 @@ and is reported with its line.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +41,7 @@ class Inference:
         self.trust = trust
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
+        self._lock = threading.RLock()
         self._active: set[tuple[int, int]] = set()
         self._assumed: set[tuple[int, int]] = set()
 
@@ -59,6 +61,10 @@ class Inference:
         return self._remember((id(function), id(owner)), owner, lambda: self._method(function, owner))
 
     def _remember(self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]) -> Inferred:
+        with self._lock:  # what is being inferred now is per thread: another thread's must not look like recursion
+            return self._remembered(key, owner, infer)
+
+    def _remembered(self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]) -> Inferred:
         found = self._cache.get(key)
         if found is not None and found[0]() is owner and found[1].holds():
             return found[1]

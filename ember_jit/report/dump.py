@@ -1,0 +1,178 @@
+"""`dump(op, directory)`: everything that compiling one function produced, as files to read.
+
+    index.txt            what lies here
+    explain.txt          what was done and why not more (`explain`)
+    source.py            the source that was compiled
+    ir-1-lowered.txt     the IR after each stage
+    plan.txt .mmd .dot   the dataflow graph: text, Mermaid, Graphviz
+    issue.py             the generated issue programs
+    retire.py            the retire program: the function as it runs now
+
+The generated programs are Python that parses.  Names and text are the same from run to run.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from ember_jit.compiler.codegen.retire import MARKER
+from ember_jit.compiler.frontend.source import Source
+from ember_jit.errors import InternalCompilerWarning
+from ember_jit.ir.printer import print_function
+from ember_jit.report.explain import explanation_of
+from ember_jit.report.graph import FORMATS
+from ember_jit.report.survey import Survey, settled, survey
+from ember_jit.runtime.dispatch import Unit
+
+_UNIT = "_unit"
+_TITLES = {
+    "explain.txt": "what overlaps, what stays in order and why",
+    "source.py": "the source that was compiled",
+    "plan.txt": "the dataflow graph",
+    "plan.mmd": "the same in Mermaid's notation",
+    "plan.dot": "the same for Graphviz",
+    "issue.py": "the issue programs: they walk ahead and start calls",
+    "retire.py": "the retire program: the function as it runs now",
+}
+
+
+def dump(target: Any, directory: str | Path) -> list[Path]:
+    """Write down what compiling `target` produced.
+
+    Args:
+        target: as for `explain`.
+        directory: where to; made if need be.  Files of the same names are replaced.
+
+    Returns:
+        The files, `index.txt` first.
+
+    Raises:
+        NotAnOperatorError: `target` is neither an operator nor a function.
+        OSError: the files cannot be written.
+    """
+    return _write(survey(target), Path(directory))
+
+
+def dump_compiled(unit: Unit, function: FunctionType, directory: str) -> None:
+    """`EMBER_JIT_DUMP`: dump a function that has just been compiled into a folder of its own.
+
+    What was left alone is not dumped: there is nothing to see but the reason, which `explain` gives.
+    """
+    if not unit.stats.compiled and not unit.stats.internal_errors:
+        return
+    try:
+        _write(settled(unit, function), Path(directory) / folder_name(function))
+    except OSError as exc:
+        warnings.warn(f"EMBER_JIT_DUMP={directory}: {exc}", RuntimeWarning, stacklevel=2)
+    except Exception as exc:  # noqa: BLE001 - a broken report must not break the user's call (EMB010)
+        text = f"ember_jit could not dump {unit.name} ({type(exc).__name__}: {exc}). This is a bug in ember_jit [EMB010]"
+        warnings.warn(text, InternalCompilerWarning, stacklevel=2)
+
+
+def folder_name(function: FunctionType) -> str:
+    """A name for a function's folder: readable, its own, and the same from run to run."""
+    code = function.__code__
+    plain = re.sub(r"[^\w.]+", "", function.__qualname__.replace("<locals>.", ""))
+    digest = hashlib.blake2b(code.co_filename.encode(), digest_size=3).hexdigest()
+    return f"{plain}-line{code.co_firstlineno}-{digest}"
+
+
+def _write(found: Survey, directory: Path) -> list[Path]:
+    directory.mkdir(parents=True, exist_ok=True)
+    texts = dict(_texts(found))
+    index = [f"{found.name}, {found.file}:{found.line}", ""]
+    index += [f"{name:<20} {_TITLES.get(name, 'the IR after this stage')}" for name in texts]
+    paths = []
+    for name, text in {"index.txt": "\n".join(index) + "\n", **texts}.items():
+        path = directory / name
+        path.write_text(text, encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _texts(found: Survey) -> Iterator[tuple[str, str]]:
+    yield "explain.txt", f"{explanation_of(found)}\n"
+    source, artifacts = found.source, found.artifacts
+    if source is not None:
+        text = textwrap.dedent("\n".join(source.lines))
+        yield "source.py", f"# {source.filename}, from line {source.first}\n{text}\n"
+    for number, (name, function) in enumerate(artifacts.stages.items(), start=1):
+        yield f"ir-{number}-{name}.txt", print_function(function)
+    made = found.schedule()
+    if made is not None:
+        for ending, form in FORMATS.items():
+            yield f"plan.{ending}", form(made)
+    if artifacts.issues:
+        head = f"# Issue programs of {found.name} ({found.file}:{found.line}).  _w: the run; _e: guarded operations.\n\n\n"
+        yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
+    if artifacts.retire is not None and source is not None:
+        yield "retire.py", retire_text(found, artifacts.retire, source)
+
+
+def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
+    """The retire program as Python, with the user's lines as comments where they were changed."""
+    clean = _named_unit(node)
+    text = ast.unparse(clean)
+    again = ast.parse(text).body[0]
+    comments: dict[int, str] = {}
+    pairs = list(zip(_statements(clean), _statements(again), strict=True))
+    for original, printed in pairs:
+        if original.lineno == clean.lineno or not _changed(original):
+            continue
+        comments.setdefault(
+            printed.lineno, f"# line {original.lineno}: {source.line(original.lineno)}"
+        )
+    lines = [
+        f"# Retire program of {found.name} ({found.file}:{found.line}).",
+        "# _unit: the function's unit; _w: this run.  has/take: a call that was issued ahead; done: one made here.",
+        "# The first branch is the function as it was written, for runs that do not overlap.",
+        "",
+    ]
+    for number, line in enumerate(text.splitlines(), start=1):
+        if number in comments:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines.append(indent + comments[number])
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
+    """A copy with a name in place of the constant that the unit replaces at link time."""
+
+    class Rename(ast.NodeTransformer):
+        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
+            if constant.value == MARKER and type(constant.value) is str:
+                return ast.copy_location(ast.Name(_UNIT, ast.Load()), constant)
+            return constant
+
+    renamed = Rename().visit(copy.deepcopy(node))
+    assert isinstance(renamed, ast.FunctionDef)
+    return renamed
+
+
+def _statements(node: ast.AST) -> list[ast.stmt]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.stmt)]
+
+
+def _changed(statement: ast.stmt) -> bool:
+    """Whether a hook stands in the statement's own expressions (not in its block); hooks alone do not count."""
+    if isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("_w."):
+        return False
+    for field, value in ast.iter_fields(statement):
+        if field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, ast.AST) and any(
+                isinstance(inner, ast.Name) and inner.id == "_w" for inner in ast.walk(each)
+            ):
+                return True
+    return False

@@ -1,0 +1,175 @@
+"""What `explain` returns: plain data that prints well and turns into JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ember_jit.report.text import explanation_text
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call site.
+
+    Attributes:
+        number: its number in the function; None for a call that is no site (it stands where nothing is
+            scheduled).
+        file, line, text: where it stands, and its source.
+        receiver: the class of the operator, or the function, that is called, as far as it is known.
+        effect: "pure", "query" or "unknown".
+        evidence: how that is known.
+        ahead: an issue program starts it ahead of its program point.  At run time a guard may still keep it
+            in place: when its receiver has changed, or an argument is not made of plain values.
+        helper: it is a quick pure function, which is worked out where it stands, in both programs.
+        region: number of the region that it is issued in, or None.
+        overlaps: numbers of the sites that may be in flight beside it; its own: its iterations overlap.
+        waits_for: numbers of the sites whose results it needs.
+        why: why it stays in order; empty if it is issued ahead.
+        place: `file:line` of what keeps it in order, where that is somewhere else.
+        fix: the change that would free it, or empty.
+    """
+
+    number: int | None
+    file: str
+    line: int
+    text: str
+    receiver: str
+    effect: str
+    evidence: str
+    ahead: bool
+    helper: bool = False
+    region: int | None = None
+    overlaps: tuple[int, ...] = ()
+    waits_for: tuple[int, ...] = ()
+    why: str = ""
+    place: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A place where everything outstanding is joined first."""
+
+    file: str
+    line: int
+    text: str
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A stretch of lines whose calls are made in order."""
+
+    first: int
+    last: int
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the critical path.
+
+    Attributes:
+        loop: "" outside loops, else "iterations overlap" or "iterations wait for each other".
+    """
+
+    number: int
+    line: int
+    text: str
+    loop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An attribute that holds an operator, or several."""
+
+    attribute: str
+    operator: str
+    effect: str
+    evidence: str
+    decorated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What has happened so far.
+
+    Attributes:
+        overlapped: runs with an issue program.
+        issued: calls that they issued ahead and that were made.
+        compile_ms: milliseconds that compiling took.
+        stages_ms: the same by stage.
+    """
+
+    overlapped: int = 0
+    issued: int = 0
+    compile_ms: float = 0.0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was done with one operator or function, and why the rest was not.
+
+    Attributes:
+        name: qualified name of the function.
+        file, line: where it is defined.
+        kind: "operator", "class" or "function".
+        status: "compiled", "left alone", "not compiled yet", "not decorated" or "internal error".
+        headline: the outcome in one line.
+        calls: its call sites, in program order.
+        barriers: where everything outstanding is joined.
+        left_alone: stretches of it that stay in order.
+        critical_path: the longest chain of calls that wait for each other.
+        parts: the operators that it holds.
+        internal_errors: bugs of ember_jit that were met [EMB010].
+        runs: what has happened so far.
+        remarks: what else is worth knowing.
+    """
+
+    name: str
+    file: str
+    line: int
+    kind: str
+    status: str
+    headline: str
+    calls: tuple[Call, ...] = ()
+    barriers: tuple[Barrier, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()
+    critical_path: tuple[Step, ...] = ()
+    parts: tuple[Part, ...] = ()
+    internal_errors: tuple[str, ...] = ()
+    runs: Runs = Runs()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of call sites that may be in flight together, a site with itself included."""
+        found = {
+            (min(call.number, other), max(call.number, other))
+            for call in self.calls
+            if call.number is not None
+            for other in call.overlaps
+        }
+        return len(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as dicts, lists, strings and numbers."""
+        made = _plain(asdict(self))
+        assert isinstance(made, dict)
+        made["pairs"] = self.pairs
+        return made
+
+    def __str__(self) -> str:
+        return explanation_text(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

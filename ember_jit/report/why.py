@@ -1,0 +1,296 @@
+"""Why a call stays in order, and the change that would free it.
+
+Each answer is a reason, the place (`file:line`) of its root where that is somewhere else, and a fix of
+one line.  The fixes stand in a table: what the compiler says, and what can be done about it.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ember_jit.compiler.analysis.facts import Effect, Reason
+from ember_jit.compiler.analysis.notes import CallNote, Notes, Receiver
+from ember_jit.compiler.frontend.nodes import LEFT_ALONE
+from ember_jit.ir.ops import Function, Op, base
+from ember_jit.report.schedule import LOST, OUTSIDE, UNREACHED, Schedule, decided_by, waits_for
+
+_FIXES: tuple[tuple[str, str], ...] = (
+    ("stores to the attribute", "return the value instead of storing it, or store it after the last call"),
+    ("stores to `", "return the value instead of storing it, or store it after the last call"),
+    ("which it did not make", "copy it first (`dict(...)`, `list(...)`) and return the copy"),
+    ("stores into", "copy it first (`dict(...)`, `list(...)`), or store after the last call"),
+    ("assigns the global", "return the value instead, or assign it after the last call"),
+    ("assigns the outer variable", "return the value instead, or assign it after the last call"),
+    ("which was not made here", "make the list or dict inside the function, or change it after the last call"),
+    ("something else has got hold of it", "hand the calls a copy (`seen = list(...)`), or change it after the last call"),
+    ("may change", ""),
+    ("context manager", "move the calls that do not need it out of the `with` block"),
+    ("uses up an iterator", "make a list of it before the first call"),
+    ("iterates over", "iterate over a list, tuple, dict, set or range"),
+    ("deletes", "delete it after the last call"),
+    ("method of an object made here", "make the object in `__init__`, or label its class `@pure` or `@query`"),
+    ("is not known before it runs", "keep it in an attribute, or in a list of operators, that exists when the operator is made"),
+    ("through a hook of", "store the attribute on the operator itself"),
+    ("has no usable source", "label it `@query` or `@pure` if that is what it is"),
+    ("strict", 'label it, or leave out effects="strict"'),
+    ("a generator expression with effects", "write a list comprehension"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why something stays in order; `place` and `fix` may be empty."""
+
+    reason: str
+    place: str = ""
+    fix: str = ""
+
+
+def fix_for(text: str) -> str:
+    """The change that would do away with the reason `text`; empty if none is known."""
+    return next((fix for part, fix in _FIXES if part in text), "")
+
+
+def root_of(reason: Reason) -> Reason:
+    """The reason at the bottom of `reason`: the store, the unknown call."""
+    while reason.cause is not None:
+        reason = reason.cause
+    return reason
+
+
+def evidence_of(effect: Effect, receiver: Receiver) -> str:
+    """How an effect is known, in terms of the receiver's own code."""
+    if effect.kind == "unknown":
+        root = root_of(effect.reasons[0]) if effect.reasons else None
+        return root.text if root is not None else effect.evidence
+    if (
+        effect.evidence.startswith("inferred from the source of")
+        and receiver.is_operator
+        and receiver.place
+    ):
+        return f"inferred from the source of {receiver.name}.forward ({receiver.place})"
+    return effect.evidence
+
+
+def unknown_effect(note: CallNote) -> Why:
+    """Why a call whose effect is not `pure` or `query` stays in order."""
+    effect, receiver = note.effect, note.receiver
+    name = receiver.name
+    if effect.declared:
+        return Why(
+            effect.evidence,
+            "",
+            f"label {name or 'it'} `@query` or `@pure` instead if its order does not matter",
+        )
+    root = root_of(effect.reasons[0]) if effect.reasons else None
+    text = root.text if root is not None else effect.evidence
+    place = f"{root.file}:{root.line}" if root is not None and root.line else ""
+    if name and (receiver.is_operator or receiver.place):
+        fix = f"label {name} `@query` or `@pure` if that is what it is"
+    else:
+        fix = fix_for(text) or "move it in front of the calls that could overlap, or behind them"
+    return Why(f"its effect is not known to be harmless: {text}", place, fix)
+
+
+def fix_of_barrier(op: Op, notes: Notes) -> str:
+    """The change that would do away with a barrier."""
+    note = notes.calls.get(op.origin) if isinstance(op.origin, ast.Call) else None
+    if note is not None and not note.effect.schedulable:
+        return unknown_effect(note).fix
+    reason = notes.reasons.get(op.origin) if op.origin is not None else None
+    return (reason.fix if reason is not None else "") or fix_for(op.reason)
+
+
+def why_in_order(made: Schedule, notes: Notes, site: int) -> Why:
+    """Why call site `site`, which is not issued ahead, is made at its program point."""
+    node = made.function.sites[site].node
+    note = notes.calls.get(node)
+    if note is not None and not note.effect.schedulable:
+        return unknown_effect(note)
+    fate = made.fate.get(site)
+    if fate is None:
+        return Why("it is a quick pure function, worked out where it stands")
+    if fate == LOST:
+        return _lost_arguments(made, site)
+    if fate == UNREACHED:
+        return _unreached(made, site)
+    assert fate == OUTSIDE
+    return _outside(made, site)
+
+
+# ---------------------------------------------------------------------- in a region, and not issued
+def _lost_arguments(made: Schedule, site: int) -> Why:
+    op = _op_of(made.function, site)
+    region = made.region[site]
+    before = [each for each in made.function.walk() if each.line <= op.line and each is not op]
+    found = _root_of_loss(op, before, made.formed[region], made.filled[region], set())
+    if found is None:
+        return Why(
+            "its arguments cannot be worked out ahead of time",
+            "",
+            "pass plain strings, numbers, lists and dicts",
+        )
+    name, root = found
+    if root.kind == "try":
+        return Why(
+            f"its arguments need `{name}`, which is set in a `try` statement (line {root.line})",
+            "",
+            f"set `{name}` in a helper function that holds the `try` statement",
+        )
+    if root.kind == "mutate" or root.line >= op.line:
+        return Why(
+            f"its arguments need `{name}`, which is still being built (line {root.line}: `{root.text}`)",
+            "",
+            f"build `{name}` in one expression, or in a helper function that returns it",
+        )
+    return Why(
+        f"its arguments need `{name}`, which cannot be worked out ahead of time (line {root.line}: `{root.text}`)",
+        "",
+        f"make `{name}` of plain strings, numbers, lists and dicts, or in a function labelled `@pure`",
+    )
+
+
+def _root_of_loss(
+    op: Op, before: list[Op], formed: set[str], filled: set[str], seen: set[str]
+) -> tuple[str, Op] | None:
+    """The first variable on the way to `op` that the issue program has no value for, and what makes it."""
+    for name in dict.fromkeys(base(use) for use in op.uses):
+        makers = [each for each in before if name in {base(value) for value in each.defs}]
+        caught = next((each for each in makers if each.kind == "try"), None)
+        if caught is not None:
+            return name, caught
+        mutations = [each for each in makers if each.kind == "mutate"]
+        if name in seen or not makers or (name in formed and (not mutations or name in filled)):
+            continue
+        maker = (mutations or makers)[-1]
+        deeper = _root_of_loss(maker, before, formed, filled, seen | {name})
+        return deeper if deeper is not None else (name, maker)
+    return None
+
+
+def _unreached(made: Schedule, site: int) -> Why:
+    op = _op_of(made.function, site)
+    for around in made.function.walk():
+        if around.kind == "try" and any(
+            inner is op
+            for region in around.regions
+            if region.label in ("except", "finally")
+            for each in region.ops
+            for inner in each.walk()
+        ):
+            return Why("it stands in an `except` or `finally` block, which may never be entered")
+    for each in reversed([e for e in made.function.walk() if e.line <= op.line and e is not op]):
+        leaves = any(
+            inner.kind in ("return", "raise", "break", "continue") for inner in each.walk()
+        )
+        if each.kind in ("if", "try", "for", "while") and leaves and op not in each.walk():
+            return Why(
+                f"whether control comes here is decided by `{each.text}` (line {each.line}), which cannot be known ahead",
+                "",
+                f"move the early exit of line {each.line} behind this call, or this call in front of it",
+            )
+        if each.kind == "assert":
+            return Why(
+                f"whether control comes here is decided by `{each.text}` (line {each.line})",
+                "",
+                "move the assertion behind this call",
+            )
+    return Why("the walk ahead of the program ends before this call")
+
+
+# ---------------------------------------------------------------------- in no region
+def _outside(made: Schedule, site: int) -> Why:
+    op = _op_of(made.function, site)
+    for each in made.function.walk():
+        inside = each is not op and any(inner is op for inner in each.walk())
+        if inside and each.kind == "comp":
+            inner_barrier = next((i for i in each.walk() if i.kind == "barrier"), None)
+            if inner_barrier is not None:
+                return Why(
+                    f"its comprehension must go step by step: {inner_barrier.reason or inner_barrier.text}",
+                    "",
+                    fix_for(inner_barrier.reason),
+                )
+    ops = list(made.function.walk())
+    place = ops.index(op)
+    barriers = [number for number, each in enumerate(ops) if each.kind in ("barrier", "with")]
+    above = next((ops[number] for number in reversed(barriers) if number < place), None)
+    below = next((ops[number] for number in barriers if number > place), None)
+    if above is not None and above.stmt is op.stmt and above.kind == "barrier":
+        return Why(
+            f"it comes after `{above.text}` in the same statement: {above.reason}",
+            "",
+            "put the two into statements of their own",
+        )
+    if above is None and below is None:
+        return _alone(made, site)
+    where = {
+        (
+            True,
+            True,
+        ): f"between lines {above.line if above else 0} and {below.line if below else 0}",
+        (True, False): f"after line {above.line if above else 0}",
+        (False, True): f"before line {below.line if below else 0}",
+    }[above is not None, below is not None]
+    fixes = [fix_for(each.reason) for each in (below, above) if each is not None]
+    return Why(
+        f"no other call {where} could be in flight beside it",
+        "",
+        next((fix for fix in fixes if fix), ""),
+    )
+
+
+def _alone(made: Schedule, site: int) -> Why:
+    """In a function without barriers, whose calls all wait for each other."""
+    for waits, what in (
+        (decided_by(made, site), "whether it is made is decided by the result of"),
+        (waits_for(made, site), "it needs the result of"),
+    ):
+        first = next((node.op for node in waits if node.op.site not in (None, site)), None)
+        if first is not None:
+            return Why(f"{what} #{first.site} (line {first.line})")
+    return Why("no other call could be in flight beside it: the others need its result")
+
+
+def why_unscheduled(tree: ast.AST, node: ast.Call) -> Why:
+    """Why a call that is no site at all is made where it stands."""
+    for around in _ancestors(tree, node):
+        if isinstance(around, ast.GeneratorExp):
+            return Why(
+                "it stands in a generator expression whose consumer may stop early",
+                "",
+                "write a list comprehension if every call is to be made",
+            )
+        if (
+            isinstance(around, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef)
+            and around is not tree
+        ):
+            return Why(
+                "it stands in a nested function, which runs when that is called",
+                "",
+                "make the call in the function itself",
+            )
+        if type(around).__name__ in LEFT_ALONE:
+            return Why(
+                LEFT_ALONE[type(around).__name__], "", "move the call in front of that statement"
+            )
+    return Why("it stands where calls are not scheduled")
+
+
+def _ancestors(tree: ast.AST, node: ast.AST) -> list[ast.AST]:
+    """The nodes around `node`, innermost first."""
+    parents: dict[ast.AST, ast.AST] = {}
+    for each in ast.walk(tree):
+        for child in ast.iter_child_nodes(each):
+            parents[child] = each
+    found = []
+    at = parents.get(node)
+    while at is not None:
+        found.append(at)
+        at = parents.get(at)
+    return found
+
+
+def _op_of(function: Function, site: int) -> Op:
+    return next(op for op in function.walk() if op.site == site)
