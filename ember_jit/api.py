@@ -105,7 +105,8 @@ def _decorate(target: Any, options: Options) -> Any:
         _install(target, options)
         return target
     if isinstance(target, type):
-        forward = vars(target).get("forward")
+        # an inherited `forward` is compiled where it stands: its own class keeps it, as the same program
+        forward = inspect.getattr_static(target, "forward", None)
         if isinstance(forward, FunctionType):
             _check_signature(target, forward)
             _install(forward, options, single=True)

@@ -6,6 +6,7 @@ import ast
 import re
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -67,6 +68,12 @@ def inference_for(options: Options) -> Inference:
         plan_module.install_tables(_is_pure_call, _is_pure_method)
         found = _inferences[key] = Inference(trust=options.effects, stateless=options.assume == "stateless")
     return found
+
+
+@lru_cache(maxsize=1)
+def warm_up() -> None:
+    """Build the tables that the first compilation would otherwise wait for."""
+    registry.lookup(len)
 
 
 def _is_pure_call(function: Any) -> bool:

@@ -1,4 +1,7 @@
-"""The door to the driver: decorating must not import the compiler, compiling does."""
+"""The door to the driver: importing ember_jit does not import the compiler, the first decoration does.
+
+At the first decoration rather than at the first call, so that no call of the user's waits for it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,13 @@ from typing import Any
 
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
+
+
+def load() -> None:
+    """Import the compiler, once."""
+    from ember_jit.compiler import driver
+
+    driver.warm_up()
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:

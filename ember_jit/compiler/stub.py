@@ -18,6 +18,7 @@ _UNIT, _SELF = "<ember_jit unit>", "<ember_jit function>"
 
 def install_stub(function: FunctionType, options: Options) -> Unit:
     """Put a stub in place of the code of `function`."""
+    lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
     code = function.__code__
     args = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)

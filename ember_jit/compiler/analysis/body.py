@@ -80,6 +80,7 @@ class BodyAnalysis:
         self.kind = PURE
         self.blocking = False
         self.has_sites = False
+        self.composite = False
         self.prints = False
         self.env: dict[str, Abstract] = {}
         self._guarded: set[tuple[int, str]] = set()

@@ -75,8 +75,10 @@ def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, ar
     body._join(effect, node, what)
     role = "barrier"
     if effect.kind == QUERY or effect.kind == PURE and (effect.operator or effect.blocking):
-        role = "site"
+        # a call that only waits (`time.sleep`) does so on purpose: what follows is not to start before it ends
+        role = "site" if known is None or effect.kind == QUERY else "wait"
         body.has_sites = True
+        body.composite |= known is None
     elif effect.kind == PURE:
         role = "glue" if known is not None else "helper"
     body.calls[node] = CallFact(role, effect, callee)
@@ -143,6 +145,7 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
             break
     assert worst is not None
     body._join(worst, node, what)
+    body.composite = True
     body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
     return LOCAL
 

@@ -197,7 +197,7 @@ class Inference:
             return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards, children)
         kind = body.kind
         text = evidence or f"inferred from the source of {function.__qualname__}"
-        if body.prints and body.has_sites:
+        if body.prints and body.composite:
             reason = Reason(code.co_filename, code.co_firstlineno, "prints or logs between calls of its own")
             return Inferred(Effect(UNKNOWN, str(reason), reasons=(reason,), operator=True), guards, children)
         effect = Effect(kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints)

@@ -522,6 +522,8 @@ class Lowering:
         if role == "opaque":
             return self._lost(node)
         reason = fact.effect.reasons[0].text if fact is not None and fact.effect.reasons else "has an effect"
+        if role == "wait":
+            reason = f"`{ast.unparse(node.func)}` waits on purpose: what follows starts when it ends"
         if fact is not None and fact.effect.kind == "unknown" and node in self.facts.effect_nodes:
             reason = self.facts.effect_nodes[node].text
         self._barrier(node, reason)
