@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 # command -> (module, one line of help). A module offers `add_arguments(parser)` and `run(args) -> exit code`.
 COMMANDS = {
-    "orchestration": ("benchmarks.orchestration", "overlapped calls against eager and hand-written code"),
+    "orchestration": (
+        "benchmarks.orchestration",
+        "overlapped calls against eager and hand-written code",
+    ),
     "compile": ("benchmarks.compile_time", "cost of decorating, compiling and importing"),
     "memory": ("benchmarks.memory", "objects, blocks and threads left by 10,000 calls"),
 }
@@ -33,7 +36,9 @@ def main(argv: Sequence[str]) -> int:
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {argv[0]}", description=text)
     parser.add_argument(
-        "--json", metavar="FILE", help="also write the results as JSON; - for stdout, without the table"
+        "--json",
+        metavar="FILE",
+        help="also write the results as JSON; - for stdout, without the table",
     )
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(argv[1:]))

@@ -34,7 +34,9 @@ CLASSES: dict[str, Callable[[programs.Decorator], Any]] = {
     "SkewedChains (21 calls)": programs.make_skewed_chains,
 }
 
-SHOW_IMPORTED = f"import sys, ember_jit; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+SHOW_IMPORTED = (
+    f"import sys, ember_jit; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+)
 
 
 def decoration_us(
@@ -64,7 +66,11 @@ def child(*arguments: str) -> tuple[float, str]:
     """Milliseconds of a fresh interpreter with these arguments, and what it printed."""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *arguments], env=child_environment(), check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, *arguments],
+        env=child_environment(),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return (time.perf_counter() - start) * 1e3, done.stdout
 
@@ -90,19 +96,35 @@ def import_cost(repeat: int) -> dict[str, Any]:
         bare.append(child("-c", "pass")[0])
         importing.append(child("-c", "import ember_jit")[0])
     bare_ms, importing_ms = median(bare) or 0.0, median(importing) or 0.0
-    return {"bare_ms": bare_ms, "importing_ms": importing_ms, "import_ms": importing_ms - bare_ms, "imported": imported}
+    return {
+        "bare_ms": bare_ms,
+        "importing_ms": importing_ms,
+        "import_ms": importing_ms - bare_ms,
+        "imported": imported,
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--repeat", type=positive, default=15, help="fresh processes per figure (default 15)")
-    parser.add_argument("--decorations", type=positive, default=200, help="classes decorated per figure (default 200)")
+    parser.add_argument(
+        "--repeat", type=positive, default=15, help="fresh processes per figure (default 15)"
+    )
+    parser.add_argument(
+        "--decorations",
+        type=positive,
+        default=200,
+        help="classes decorated per figure (default 200)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report; 1 if the compiled operator's result differs from eager's."""
     decorations = [
-        {"class": class_name, "decorator": name, "us": decoration_us(make, decorate, args.decorations)}
+        {
+            "class": class_name,
+            "decorator": name,
+            "us": decoration_us(make, decorate, args.decorations),
+        }
         for class_name, make in CLASSES.items()
         for name, decorate in DECORATIONS.items()
     ]
@@ -120,11 +142,14 @@ def run(args: argparse.Namespace) -> int:
 def report_text(report: Mapping[str, Any]) -> str:
     """The report as printed."""
     rows = [
-        [f"decorate {entry['class']}", f"{entry['us']:.1f} us", entry["decorator"]] for entry in report["decoration"]
+        [f"decorate {entry['class']}", f"{entry['us']:.1f} us", entry["decorator"]]
+        for entry in report["decoration"]
     ]
     for entry in report["cold_compilation"]:
         note = entry["how"] + ("" if entry["identical"] else "; result DIFFERS")
-        rows.append([f"compile 50 calls, cold, {entry['strategy']}", f"{entry['compile_ms']:.2f} ms", note])
+        rows.append(
+            [f"compile 50 calls, cold, {entry['strategy']}", f"{entry['compile_ms']:.2f} ms", note]
+        )
     cost = report["import"]
     rows.append(["bare interpreter", f"{cost['bare_ms']:.1f} ms", ""])
     rows.append(

@@ -167,7 +167,11 @@ def compile_cold(strategy: str) -> dict[str, Any]:
     reported = reported_ms(compiled)
     if reported is not None:
         return {"compile_ms": reported, "how": "compile_report", "identical": identical}
-    return {"compile_ms": elapsed_ms - eager_ms, "how": "first call minus eager", "identical": identical}
+    return {
+        "compile_ms": elapsed_ms - eager_ms,
+        "how": "first call minus eager",
+        "identical": identical,
+    }
 
 
 def reported_ms(op: Any) -> float | None:

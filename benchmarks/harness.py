@@ -95,10 +95,17 @@ class Bar:
     def as_json(self, value: float | None) -> dict[str, Any]:
         """The bar, its figure and its verdict, machine-readable."""
         bound = "at_least" if self.at_least else "at_most"
-        return {"label": self.label, bound: self.limit, "value": value, "verdict": self.verdict(value)}
+        return {
+            "label": self.label,
+            bound: self.limit,
+            "value": value,
+            "verdict": self.verdict(value),
+        }
 
 
-def time_calls(call: Call, inputs: Any, loops: int, clock: Clock = time.perf_counter) -> tuple[float, Any]:
+def time_calls(
+    call: Call, inputs: Any, loops: int, clock: Clock = time.perf_counter
+) -> tuple[float, Any]:
     """Mean seconds per call over `loops` calls in a bare loop, and the last result."""
     result = None
     start = clock()
@@ -117,7 +124,9 @@ def calibrate(call: Call, inputs: Any, seconds: float, clock: Clock = time.perf_
         loops *= 2
 
 
-def interleave(contenders: Sequence[Contender], repeat: int, clock: Clock = time.perf_counter) -> dict[str, Samples]:
+def interleave(
+    contenders: Sequence[Contender], repeat: int, clock: Clock = time.perf_counter
+) -> dict[str, Samples]:
     """Time all contenders in turn, `repeat` rounds; a contender that raises drops out with its error."""
     taken = {contender.name: Samples() for contender in contenders}
     for contender in contenders:
@@ -137,8 +146,12 @@ def _sample(contender: Contender, samples: Samples, clock: Clock, *, timed: bool
         return
     gc.collect()
     try:
-        seconds, result = time_calls(contender.call, contender.inputs, contender.loops if timed else 1, clock)
-    except Exception as error:  # whatever a contender raises is a result to report, not the end of the run
+        seconds, result = time_calls(
+            contender.call, contender.inputs, contender.loops if timed else 1, clock
+        )
+    except (
+        Exception
+    ) as error:  # whatever a contender raises is a result to report, not the end of the run
         samples.error = f"{type(error).__name__}: {error}"
         return
     if timed:

@@ -78,14 +78,18 @@ def measure(name: str, calls: int) -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--calls", type=positive, default=10_000, help="calls after the warm-up (default 10,000)")
+    parser.add_argument(
+        "--calls", type=positive, default=10_000, help="calls after the warm-up (default 10,000)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report; 1 if a compiled operator's result differs from eager's."""
     results = [measure(name, args.calls) for name in OPERATORS]
     text = "\n\n".join([headline("memory"), *map(result_text, results)])
-    write_report(args.json, text, {"benchmark": "memory", "environment": environment(), "operators": results})
+    write_report(
+        args.json, text, {"benchmark": "memory", "environment": environment(), "operators": results}
+    )
     return 0 if all(result["identical"] for result in results) else 1
 
 
@@ -100,5 +104,9 @@ def result_text(result: Mapping[str, Any]) -> str:
         ]
         for kind in COUNTED
     ]
-    title = f"{result['name']}: {result['calls']} calls" + ("" if result["identical"] else "; result DIFFERS")
-    return "\n".join([title, table(("", "before", "warm", "after", "per call", ""), rows), *result["bar_lines"]])
+    title = f"{result['name']}: {result['calls']} calls" + (
+        "" if result["identical"] else "; result DIFFERS"
+    )
+    return "\n".join(
+        [title, table(("", "before", "warm", "after", "per call", ""), rows), *result["bar_lines"]]
+    )

@@ -145,7 +145,9 @@ def map_loop(workers: int | None) -> Case:
     return Case(
         name="loop_64",
         inputs={"items": items},
-        eager=programs.make_map_loop(programs.undecorated)(programs.Sleeper(LEAF, 1), programs.Join()),
+        eager=programs.make_map_loop(programs.undecorated)(
+            programs.Sleeper(LEAF, 1), programs.Join()
+        ),
         compiled=programs.make_map_loop(decorate)(programs.Sleeper(LEAF, 1), programs.Join()),
         graph=programs.map_loop_graph(programs.Sleeper(LEAF, 1), programs.Join(), items, LEAF),
         native_graph=programs.map_loop_graph(programs.Step(1), programs.Join(), items, LEAF),
@@ -208,7 +210,9 @@ def noop(shape: str, strategy: str, workers: int | None) -> Case:
             return [steps(100) for _ in range(10)]
 
         graph = programs.chains_graph(leaves(), join, [[0.0] * 100] * 10)
-        probe_leaves: list[Any] = [[programs.Sleeper(0.005, i) for i in range(3)] for _ in range(10)]
+        probe_leaves: list[Any] = [
+            [programs.Sleeper(0.005, i) for i in range(3)] for _ in range(10)
+        ]
     else:
         make, threads = programs.make_fan_out, DEFAULT_POOL
 
@@ -267,7 +271,11 @@ NODE_BARS = [
     ("us_per_node", Bar("compiled, us per node", 15.0)),
     (
         "probe_speedup",
-        Bar("does it overlap? eager over compiled on the same class with 5 ms leaves", 2.0, at_least=True),
+        Bar(
+            "does it overlap? eager over compiled on the same class with 5 ms leaves",
+            2.0,
+            at_least=True,
+        ),
     ),
 ]
 
@@ -302,22 +310,34 @@ def contenders(case: Case, stack: ExitStack) -> list[Contender]:
     slow = case.graph is not None and case.graph.total() > SLOW_EAGER
     found = [
         # an eager sample is as good as a warm-up where it waits for seconds
-        Contender(EAGER, case.eager, case.inputs, warmups=0 if slow else 1, max_samples=1 if slow else None)
+        Contender(
+            EAGER,
+            case.eager,
+            case.inputs,
+            warmups=0 if slow else 1,
+            max_samples=1 if slow else None,
+        )
     ]
     if case.graph is not None:
         pool = warm_pool(case.threads)
         stack.callback(pool.shutdown)
         by_asyncio = AsyncioByHand(case.graph, pool)
         stack.callback(by_asyncio.close)
-        found.append(Contender(THREADS, ThreadsByHand(case.graph, pool), case.inputs, warmups=warmups))
+        found.append(
+            Contender(THREADS, ThreadsByHand(case.graph, pool), case.inputs, warmups=warmups)
+        )
         found.append(Contender(ASYNCIO, by_asyncio, case.inputs, warmups=warmups))
-    found.append(Contender(COMPILED, case.compiled, case.inputs, warmups=warmups, note=case.options))
+    found.append(
+        Contender(COMPILED, case.compiled, case.inputs, warmups=warmups, note=case.options)
+    )
     if case.native_graph is not None and case.graph is not None:
         native = NativeAsyncio(case.native_graph, pool)
         stack.callback(native.close)
         found.append(Contender(NATIVE, native, case.inputs, informational=True, note=INFO_NATIVE))
     for name, call in case.extra.items():
-        found.append(Contender(name, call, case.inputs, informational=True, note="information only"))
+        found.append(
+            Contender(name, call, case.inputs, informational=True, note="information only")
+        )
     return found
 
 
@@ -335,7 +355,9 @@ def with_loops(found: Sequence[Contender]) -> list[Contender]:
     return looped
 
 
-def figures(case: Case, medians: Mapping[str, float | None], over_eager: float | None) -> dict[str, float | None]:
+def figures(
+    case: Case, medians: Mapping[str, float | None], over_eager: float | None
+) -> dict[str, float | None]:
     """Every ratio that has a bar; `over_eager` is compiled over eager."""
     ours = medians.get(COMPILED)
     by_hand = [value for name in (THREADS, ASYNCIO) if (value := medians.get(name)) is not None]
@@ -354,7 +376,11 @@ def measure(case: Case, repeat: int) -> dict[str, Any]:
     """Run one case and return its JSON."""
     with ExitStack() as stack:
         found = contenders(case, stack)
-        taken = interleave(with_loops(found), repeat * ROUNDS) if case.short else interleave(found, repeat)
+        taken = (
+            interleave(with_loops(found), repeat * ROUNDS)
+            if case.short
+            else interleave(found, repeat)
+        )
     reference = next(iter(taken[EAGER].results), None)
     medians = {name: median(samples.seconds) for name, samples in taken.items()}
     values = figures(case, medians, paired_ratio(taken[COMPILED].seconds, taken[EAGER].seconds))
@@ -384,7 +410,9 @@ def run_probe(case: Case) -> float | None:
         return None
 
 
-def row(contender: Contender, samples: Samples, path: float | None, reference: Any) -> dict[str, Any]:
+def row(
+    contender: Contender, samples: Samples, path: float | None, reference: Any
+) -> dict[str, Any]:
     """One contender's JSON."""
     middle = median(samples.seconds)
     return {
@@ -395,7 +423,8 @@ def row(contender: Contender, samples: Samples, path: float | None, reference: A
         "informational": contender.informational,
         "note": contender.note,
         "error": samples.error,
-        "identical": samples.error is None and all(same(result, reference) for result in samples.results),
+        "identical": samples.error is None
+        and all(same(result, reference) for result in samples.results),
     }
 
 
@@ -409,7 +438,11 @@ def case_text(result: Mapping[str, Any]) -> str:
         about.append(f"{result['nodes']} nodes, {result['threads_by_hand']} threads by hand")
     title += f": {', '.join(about)}" if about else ""
     return "\n".join(
-        [title, table(HEADER, [cells(entry, result) for entry in result["contenders"]]), *result["bar_lines"]]
+        [
+            title,
+            table(HEADER, [cells(entry, result) for entry in result["contenders"]]),
+            *result["bar_lines"],
+        ]
     )
 
 
@@ -440,10 +473,17 @@ def number(value: float | None, digits: int) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--repeat", type=positive, default=7, help="samples a contender (default 7)")
-    parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="NAME", help=", ".join(CASES))
     parser.add_argument(
-        "--max-workers", type=positive, metavar="N", help="threads, compiled and by hand (default: what each case says)"
+        "--repeat", type=positive, default=7, help="samples a contender (default 7)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=list(CASES), metavar="NAME", help=", ".join(CASES)
+    )
+    parser.add_argument(
+        "--max-workers",
+        type=positive,
+        metavar="N",
+        help="threads, compiled and by hand (default: what each case says)",
     )
 
 
@@ -454,7 +494,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"running {name} ...", file=sys.stderr, flush=True)
         results.append(measure(CASES[name](args.max_workers), args.repeat))
     text = "\n\n".join([headline("orchestration"), *map(case_text, results), summary(results)])
-    report = {"benchmark": "orchestration", "environment": environment(), "repeat": args.repeat, "cases": results}
+    report = {
+        "benchmark": "orchestration",
+        "environment": environment(),
+        "repeat": args.repeat,
+        "cases": results,
+    }
     write_report(args.json, text, report)
     return 0 if all(result["results_identical"] for result in results) else 1
 
@@ -465,5 +510,7 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
     line = f"{verdicts.count('PASS')} of {len(verdicts)} bars met"
     wrong = [result["name"] for result in results if not result["results_identical"]]
     return line + (
-        f"; results differ from eager's in: {', '.join(wrong)}" if wrong else "; all results identical to eager's"
+        f"; results differ from eager's in: {', '.join(wrong)}"
+        if wrong
+        else "; all results identical to eager's"
     )

@@ -147,7 +147,9 @@ def fan_out_graph(leaves: Sequence[Call], join: Call, seconds: float) -> Graph:
     """`FanOut` by hand."""
     nodes = [Node(leaf, lambda inputs, results: inputs, seconds=seconds) for leaf in leaves]
     width = len(nodes)
-    nodes.append(Node(join, lambda inputs, results: {"xs": results[:width]}, after=tuple(range(width))))
+    nodes.append(
+        Node(join, lambda inputs, results: {"xs": results[:width]}, after=tuple(range(width)))
+    )
     return Graph(nodes)
 
 
@@ -174,7 +176,9 @@ def map_loop_graph(leaf: Call, join: Call, items: Sequence[int], seconds: float)
     """`MapLoop` by hand, for one list of items."""
     nodes = [Node(leaf, _given({"v": item}), seconds=seconds) for item in items]
     width = len(nodes)
-    nodes.append(Node(join, lambda inputs, results: {"xs": results[:width]}, after=tuple(range(width))))
+    nodes.append(
+        Node(join, lambda inputs, results: {"xs": results[:width]}, after=tuple(range(width)))
+    )
     return Graph(nodes)
 
 
@@ -295,7 +299,9 @@ def make_chains(decorate: Decorator) -> Any:
     return Chains
 
 
-def chains_graph(chains: Sequence[Sequence[Call]], join: Call, seconds: Sequence[Sequence[float]]) -> Graph:
+def chains_graph(
+    chains: Sequence[Sequence[Call]], join: Call, seconds: Sequence[Sequence[float]]
+) -> Graph:
     """`Chains` and `SkewedChains` by hand."""
     nodes: list[Node] = []
     ends: list[int] = []
@@ -308,7 +314,9 @@ def chains_graph(chains: Sequence[Sequence[Call]], join: Call, seconds: Sequence
                 nodes.append(Node(op, _result_of(before), after=(before,), seconds=wait))
         ends.append(len(nodes) - 1)
     gather = _results_of(tuple(ends))
-    nodes.append(Node(join, lambda inputs, results: {"xs": gather(inputs, results)}, after=tuple(ends)))
+    nodes.append(
+        Node(join, lambda inputs, results: {"xs": gather(inputs, results)}, after=tuple(ends))
+    )
     return Graph(nodes)
 
 

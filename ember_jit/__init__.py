@@ -70,7 +70,9 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
     if config().dump_dir is not None:
         import importlib
 
-        importlib.import_module("ember_jit.report.dump").dump_compiled(unit, function, config().dump_dir)
+        importlib.import_module("ember_jit.report.dump").dump_compiled(
+            unit, function, config().dump_dir
+        )
 
 
 _dispatch.after_compiling.append(_dump_if_asked)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, overload
-from collections.abc import Callable
 
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
@@ -90,7 +90,9 @@ def _options(given: dict[str, Any]) -> Options:
         if name not in fields:
             raise OptionError(f"structural_jit has no option {name!r}; it has {', '.join(fields)}")
         if name in _CHOICES and value not in _CHOICES[name]:
-            raise OptionError(f"{name}={value!r} does not exist; choose from {', '.join(map(repr, _CHOICES[name]))}")
+            raise OptionError(
+                f"{name}={value!r} does not exist; choose from {', '.join(map(repr, _CHOICES[name]))}"
+            )
         if name in ("parallel_threshold", "max_workers", "max_extra_calls") and value is not None:
             least = {"parallel_threshold": 2, "max_workers": 1, "max_extra_calls": 0}[name]
             if type(value) is not int or value < least:

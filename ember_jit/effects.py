@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ember_jit.errors import EffectViolation, NotAnOperatorError
@@ -162,13 +162,9 @@ def label_of(target: Any) -> Label | None:
 def labels_all_instances(target: Any) -> bool:
     """Whether `target`'s label stands on its class, nothing else is labelled by instance, and lookups are plain."""
     kind = type(target)
-    plain = kind.__getattribute__ is object.__getattribute__ and kind.__dictoffset__ != 0
+    own_lookup = any("__getattribute__" in cls.__dict__ for cls in kind.__mro__[:-1])
+    plain = not own_lookup and kind.__dictoffset__ != 0
     return plain and not _side and any(_ATTRIBUTE in cls.__dict__ for cls in kind.__mro__)
-
-
-def with_modifiers(label: Label, **flags: bool) -> Label:
-    """`label` with modifiers set, for building labels in code."""
-    return replace(label, **flags)
 
 
 def verify(op: Any, inputs: Any) -> Any:
@@ -190,7 +186,9 @@ def verify(op: Any, inputs: Any) -> Any:
     """
     label = label_of(op)
     if label is None or label.kind not in ("pure", "query"):
-        raise NotAnOperatorError(f"{type(op).__name__} is not declared `pure` or `query`: there is nothing to verify.")
+        raise NotAnOperatorError(
+            f"{type(op).__name__} is not declared `pure` or `query`: there is nothing to verify."
+        )
     before = _snapshot(op, inputs)
     result = op(inputs=inputs)
     after = _snapshot(op, inputs)

@@ -1,0 +1,1 @@
+"""The compiler: from a live function to its issue and retire programs."""

@@ -32,10 +32,14 @@ def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | Non
     found = _twins.get(id(function))
     if found is not None and found[0]() is function and found[1] is code:
         twin = found[2]
-        if twin is None or twin.__defaults__ is function.__defaults__ and twin.__kwdefaults__ == function.__kwdefaults__:
+        if twin is None or (
+            twin.__defaults__ is function.__defaults__
+            and twin.__kwdefaults__ == function.__kwdefaults__
+        ):
             return twin
     made = _make(function, code)
-    _twins[id(function)] = (weakref.ref(function, lambda _, key=id(function): _twins.pop(key, None)), code, made)
+    key = id(function)
+    _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), code, made)
     return made
 
 
@@ -45,15 +49,26 @@ def _make(function: FunctionType, code: CodeType) -> FunctionType | None:
     except NoSource:
         return None
     node = _Defer().visit(copy.deepcopy(source.node))
-    compiled = compile_functions([node], code, source.class_name, code.co_freevars, source.imports).get(node.name)
+    compiled = compile_functions(
+        [node], code, source.class_name, code.co_freevars, source.imports
+    ).get(node.name)
     if compiled is None or compiled.co_freevars != code.co_freevars:
         return None
     compiled = compiled.replace(
-        co_consts=tuple(deferred if type(const) is str and const == _MARKER else const for const in compiled.co_consts),
+        co_consts=tuple(
+            deferred if type(const) is str and const == _MARKER else const
+            for const in compiled.co_consts
+        ),
         co_qualname=code.co_qualname,
         co_flags=code.co_flags,
     )
-    twin = FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    twin = FunctionType(
+        compiled,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
     twin.__kwdefaults__ = function.__kwdefaults__
     return twin
 
@@ -81,10 +96,14 @@ class _Defer(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         func = node.func
-        prints = isinstance(func, ast.Name) and func.id == "print" or isinstance(func, ast.Attribute) and func.attr in _LOGGING
+        prints = (isinstance(func, ast.Name) and func.id == "print") or (
+            isinstance(func, ast.Attribute) and func.attr in _LOGGING
+        )
         if prints:
             # `[f][0]`, so that the compiler does not warn of a constant that is called
-            wrapper = ast.Subscript(ast.List([ast.Constant(_MARKER)], ast.Load()), ast.Constant(0), ast.Load())
+            wrapper = ast.Subscript(
+                ast.List([ast.Constant(_MARKER)], ast.Load()), ast.Constant(0), ast.Load()
+            )
             node.func = ast.Call(wrapper, [func], [])
             for inner in ast.walk(node.func):
                 if "lineno" in inner._attributes and not hasattr(inner, "lineno"):

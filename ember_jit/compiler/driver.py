@@ -12,7 +12,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis, CallFact
-from ember_jit.compiler.analysis.facts import PURE, Effect
+from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
@@ -66,7 +66,9 @@ def inference_for(options: Options) -> Inference:
     found = _inferences.get(key)
     if found is None:
         plan_module.install_tables(_is_pure_call, _is_pure_method)
-        found = _inferences[key] = Inference(trust=options.effects, stateless=options.assume == "stateless")
+        found = _inferences[key] = Inference(
+            trust=options.effects, stateless=options.assume == "stateless"
+        )
     return found
 
 
@@ -78,9 +80,16 @@ def warm_up() -> None:
 
 def _is_pure_call(function: Any) -> bool:
     known = registry.lookup(function)
-    if known is None or known.kind != PURE or known.blocking or known.calls_args and not known.protocol:
+    if (
+        known is None
+        or known.kind != PURE
+        or known.blocking
+        or (known.calls_args and not known.protocol)
+    ):
         return False
-    return not (known.lazy and getattr(function, "__name__", "") not in ("enumerate", "zip", "reversed"))
+    return not (
+        known.lazy and getattr(function, "__name__", "") not in ("enumerate", "zip", "reversed")
+    )
 
 
 def _is_pure_method(kind: type, name: str) -> bool:
@@ -128,7 +137,9 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
         return None
     inference = inference_for(unit.options)
-    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (unit.bound or _is_method(function, owner))
+    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (
+        unit.bound or _is_method(function, owner)
+    )
     facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
     facts.run()
     artifacts.notes = take_notes(facts)
@@ -143,7 +154,9 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     clock.lap("lower")
     regions = artifacts.regions = find_regions(escaped, unit.options.parallel_threshold)
     clock.lap("regions")
-    if not regions and not any(_can_enter(facts.calls[site.node], inference, unit.options) for site in escaped.sites):
+    if not regions and not any(
+        _can_enter(facts.calls[site.node], inference, unit.options) for site in escaped.sites
+    ):
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
     plan = Plan(function.__qualname__)
@@ -165,7 +178,14 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     return code, plan
 
 
-def _fill(plan: Plan, function: Function, regions: list[AheadRegion], issues: list[Issue], options: Options, inference: Inference) -> None:
+def _fill(
+    plan: Plan,
+    function: Function,
+    regions: list[AheadRegion],
+    issues: list[Issue],
+    options: Options,
+    inference: Inference,
+) -> None:
     for region, issue in zip(regions, issues, strict=True):
         for number, loops in issue.sites.items():
             site = function.sites[number]
@@ -205,7 +225,9 @@ def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
 
 def _reserved_name(source: Source) -> str:
     for node in ast.walk(source.node):
-        name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+        name = (
+            node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+        )
         if name and _RESERVED.match(name):
             return name
     return ""
@@ -217,7 +239,9 @@ def _is_method(function: FunctionType, owner: Any) -> bool:
         return False
     name = function.__name__
     for cls in type(owner).__mro__:
-        if any(value is function for value in (cls.__dict__.get(name), cls.__dict__.get("forward"))):
+        if any(
+            value is function for value in (cls.__dict__.get(name), cls.__dict__.get("forward"))
+        ):
             return True
     return any(value is function for cls in type(owner).__mro__ for value in cls.__dict__.values())
 

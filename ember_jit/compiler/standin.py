@@ -16,7 +16,12 @@ from typing import Any
 
 from ember_jit.compiler.analysis.facts import Effect
 from ember_jit.compiler.analysis.infer import is_trivial_call
-from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
+from ember_jit.compiler.analysis.values import (
+    MISSING,
+    has_plain_lookup,
+    instance_dict,
+    type_lookup,
+)
 from ember_jit.compiler.deferral import deferring_twin, writes_output
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
@@ -76,9 +81,13 @@ def _forward_of(operator: Any) -> FunctionType | None:
     """The `forward` that calling `operator` leads straight to, or None if something stands between."""
     kind = type(operator)
     call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
-    if not isinstance(call, FunctionType) or not isinstance(forward, FunctionType) or forward is MISSING:
+    if (
+        not isinstance(call, FunctionType)
+        or not isinstance(forward, FunctionType)
+        or forward is MISSING
+    ):
         return None
-    if not is_trivial_call(call) or kind.__getattribute__ is not object.__getattribute__:
+    if not is_trivial_call(call) or not has_plain_lookup(kind):
         return None
     space = instance_dict(operator)
     return None if space is not None and "forward" in space else forward
@@ -94,12 +103,22 @@ def _twin_locked(function: FunctionType, owner: Any, options: Options) -> Functi
     found = _twins.get(key)
     if found is not None and found[0]() is function and found[1] is function.__code__:
         twin = found[2]
-        same = twin is not None and twin.__defaults__ is function.__defaults__ and twin.__kwdefaults__ == function.__kwdefaults__
+        same = (
+            twin is not None
+            and twin.__defaults__ is function.__defaults__
+            and twin.__kwdefaults__ == function.__kwdefaults__
+        )
         return twin if same else None
     made: FunctionType | None = None
     _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), function.__code__, None)
     if not reason_to_leave(function.__code__, single=True):
-        made = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+        made = FunctionType(
+            function.__code__,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
         made.__kwdefaults__ = function.__kwdefaults__
         made.__qualname__ = function.__qualname__
         made.__module__ = function.__module__

@@ -21,7 +21,12 @@ def install_stub(function: FunctionType, options: Options) -> Unit:
     lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
     code = function.__code__
-    args = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    args = (
+        code.co_argcount
+        + code.co_kwonlyargcount
+        + bool(code.co_flags & 4)
+        + bool(code.co_flags & 8)
+    )
     template = _template(
         code.co_posonlyargcount,
         code.co_argcount,
@@ -46,7 +51,14 @@ def install_stub(function: FunctionType, options: Options) -> Unit:
 
 
 @lru_cache(maxsize=1024)
-def _template(posonly: int, positional: int, keyword_only: int, stars: int, names: tuple[str, ...], free: tuple[str, ...]) -> CodeType:
+def _template(
+    posonly: int,
+    positional: int,
+    keyword_only: int,
+    stars: int,
+    names: tuple[str, ...],
+    free: tuple[str, ...],
+) -> CodeType:
     """The stub for one signature."""
     plain = names[:positional]
     keywords = names[positional : positional + keyword_only]
@@ -57,7 +69,9 @@ def _template(posonly: int, positional: int, keyword_only: int, stars: int, name
     params += [f"*{varargs}"] if varargs else ["*"] if keywords else []
     params += list(keywords) + ([f"**{varkw}"] if varkw else [])
     args = "".join(f"{name}, " for name in plain) + (f"*{varargs}," if varargs else "")
-    kwargs = ", ".join([f"{name!r}: {name}" for name in keywords] + ([f"**{varkw}"] if varkw else []))
+    kwargs = ", ".join(
+        [f"{name!r}: {name}" for name in keywords] + ([f"**{varkw}"] if varkw else [])
+    )
     mention = f"; {', '.join(name for name in free)}" if free else ""
     outer = ", ".join(name for name in free)
     text = (

@@ -15,7 +15,9 @@ _CALLS = tuple(dis.opmap[name] for name in _CALL_NAMES if name in dis.opmap)
 _LOOP_NAMES = ("FOR_ITER", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 _LOOPS = tuple(dis.opmap[name] for name in _LOOP_NAMES if name in dis.opmap)
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_INTROSPECTION = frozenset({"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"})
+_INTROSPECTION = frozenset(
+    {"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"}
+)
 
 
 def reason_to_leave(code: CodeType, single: bool = False) -> str:
@@ -29,7 +31,7 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it is a generator or a coroutine: its body runs when it is resumed"
     calls, loops = _count(code)
     few = calls == 1 and not loops
-    if calls == 0 or few and not (single and (code.co_names or code.co_freevars)):
+    if calls == 0 or (few and not (single and (code.co_names or code.co_freevars))):
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"

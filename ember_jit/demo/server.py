@@ -121,7 +121,7 @@ class _Conversation(BaseHTTPRequestHandler):
         self.server.pause(request.model, latency(request.model, request.prompt))
         self._reply(200, {"model": request.model, **asdict(complete(request))})
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Keeps the request log out of the demo's output."""
 
     def _reply(self, status: int, content: dict[str, Any]) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from ember_jit.ir.ops import KINDS, Function, Op, Region
 
-_REGIONS = {"if": (2, 2), "for": (2, 2), "while": (2, 3), "comp": (1, 1), "try": (3, 99), "with": (1, 1), "handler": (1, 1)}
+_REGIONS = {
+    "if": (2, 2),
+    "for": (2, 2),
+    "while": (2, 3),
+    "comp": (1, 1),
+    "try": (3, 99),
+    "with": (1, 1),
+    "handler": (1, 1),
+}
 
 
 class InvalidIR(AssertionError):
@@ -31,7 +39,9 @@ def _op(op: Op, seen: set[str]) -> None:
         raise InvalidIR(f"unknown op kind {op.kind!r} at line {op.line}")
     low, high = _REGIONS.get(op.kind, (0, 0))
     if not low <= len(op.regions) <= high:
-        raise InvalidIR(f"{op.kind} at line {op.line} has {len(op.regions)} regions, wants {low} to {high}")
+        raise InvalidIR(
+            f"{op.kind} at line {op.line} has {len(op.regions)} regions, wants {low} to {high}"
+        )
     if op.kind in ("call", "helper") and (op.site is None or op.value is None):
         raise InvalidIR(f"{op.kind} at line {op.line} has no site or no call")
     for region in op.regions:

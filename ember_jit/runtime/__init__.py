@@ -1,0 +1,1 @@
+"""What a compiled function runs on: plans, runs, cells, threads."""

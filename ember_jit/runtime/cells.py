@@ -22,7 +22,20 @@ PENDING, READY, RUNNING, OK, RAISED, LOST = range(6)
 class Cell:
     """One value to come."""
 
-    __slots__ = ("context", "dependents", "deps", "event", "job", "journal", "missing", "state", "thunk", "trace", "value", "walks")
+    __slots__ = (
+        "context",
+        "dependents",
+        "deps",
+        "event",
+        "job",
+        "journal",
+        "missing",
+        "state",
+        "thunk",
+        "trace",
+        "value",
+        "walks",
+    )
 
     def __init__(self, state: int = PENDING) -> None:
         self.state = state

@@ -102,11 +102,16 @@ class Unit:
     Args:
         function: the function object, whose code is replaced in place.
         options: how to compile and run it.
-        compile: called once, at the first call, with this unit and the call's arguments; returns the
+        compiler: called once, at the first call, with this unit and the call's arguments; returns the
             retire program's code and its plan, or None to leave the function alone.
     """
 
-    def __init__(self, function: FunctionType, options: Options, compile: Callable[[Unit, Any], tuple[CodeType, Plan] | None]) -> None:
+    def __init__(
+        self,
+        function: FunctionType,
+        options: Options,
+        compiler: Callable[[Unit, Any], tuple[CodeType, Plan] | None],
+    ) -> None:
         self.function = weakref.ref(function)
         self.original = function.__code__
         self.name = function.__qualname__
@@ -116,11 +121,13 @@ class Unit:
         self.artifacts: Any = None
         self.stub: CodeType | None = None
         self.bound = False  # the first argument is `self`, although the function stands in no class
-        self._compile = compile
+        self._compile = compiler
         self._lock = threading.RLock()
         self._settled = False
         self._memories: dict[int, _Memory] = {}
-        self._sequential = options.execution_strategy == "sequential" or options.max_extra_calls == 0
+        self._sequential = (
+            options.execution_strategy == "sequential" or options.max_extra_calls == 0
+        )
         self._auto = options.execution_strategy == "auto"
         self._limit = 1
         self._window = 4
@@ -149,7 +156,7 @@ class Unit:
                 result = self._compile(self, owner)
             except RecursionError:
                 raise
-            except Exception as exc:  # noqa: BLE001 - a broken stage must never break the user's call (EMB010)
+            except Exception as exc:
                 if _from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
                 self.internal_error(exc)
@@ -181,7 +188,13 @@ class Unit:
 
     def plain_twin(self, function: FunctionType) -> FunctionType:
         """A function that runs the original code with the same globals, defaults and cells."""
-        twin = FunctionType(self.original, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+        twin = FunctionType(
+            self.original,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
         twin.__kwdefaults__ = function.__kwdefaults__
         return twin
 
@@ -191,7 +204,8 @@ class Unit:
         assert exc is not None
         trace: TracebackType | None = exc.__traceback__
         while trace is not None and (
-            trace.tb_frame.f_code is self.stub or trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+            trace.tb_frame.f_code is self.stub
+            or trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
         ):
             trace = trace.tb_next
         exc.__traceback__ = trace
@@ -218,7 +232,7 @@ class Unit:
         try:
             reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
         except TypeError:
-            reference = None  # type: ignore[assignment]  # an argument that cannot be told apart from others
+            reference = None  # an argument that cannot be told apart from others
             key = 0
             found = self._memories.get(key)
             if found is not None:
@@ -252,7 +266,9 @@ class _UnitRun(Run):
 
     __slots__ = ("_began", "_busy", "_memory", "_owner", "_short", "_total", "unit")
 
-    def __init__(self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int) -> None:
+    def __init__(
+        self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
+    ) -> None:
         super().__init__(plan, limit, window)
         self.unit = unit
         self._memory = memory

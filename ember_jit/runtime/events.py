@@ -1,8 +1,8 @@
 """The runtime's own log of what overlapped: who issued what, when, and where it ran.
 
-    with events.record() as log:
-        op(inputs=...)
-    log.overlapped("self.search", "self.recall")
+with events.record() as log:
+    op(inputs=...)
+log.overlapped("self.search", "self.recall")
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Log:
 
     def in_flight_together(self) -> int:
         """The largest number of calls that had been issued and had not yet ended at one moment."""
-        moments = [(call.issued, 1) for call in self.calls] + [(call.ended, -1) for call in self.calls if call.ended]
+        moments = [(call.issued, 1) for call in self.calls] + [
+            (call.ended, -1) for call in self.calls if call.ended
+        ]
         most = now = 0
         for _, step in sorted(moments):
             now += step

@@ -29,7 +29,9 @@ class Unsafe(Exception):
     """An early evaluation could run code of the user's; it is given up, nothing has happened."""
 
 
-ATOMS: frozenset[type] = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range, slice})
+ATOMS: frozenset[type] = frozenset(
+    {int, float, str, bytes, bool, complex, type(None), type(...), range, slice}
+)
 NUMBERS: frozenset[type] = frozenset({int, float, bool})
 SEQUENCES: frozenset[type] = frozenset({list, tuple, str, bytes, range})
 CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset, str, bytes, range})
@@ -39,8 +41,11 @@ ITERABLES: frozenset[type] = CONTAINERS | {
     type({}.items()),
 }
 #: iterators that only an issue program can have made (their sources were checked when they were made)
-_OWN_ITERATORS: frozenset[type] = frozenset({enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))})
+_OWN_ITERATORS: frozenset[type] = frozenset(
+    {enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))}
+)
 PLAIN_LIMIT = 20_000
+_PLAIN_LOOKUP: object = object.__dict__["__getattribute__"]
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -56,7 +61,11 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "|": operator.or_,
     "^": operator.xor,
 }
-_UNARY: dict[str, Callable[[Any], Any]] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
+_UNARY: dict[str, Callable[[Any], Any]] = {
+    "-": operator.neg,
+    "+": operator.pos,
+    "~": operator.invert,
+}
 _ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -96,7 +105,12 @@ def is_plain(value: object, limit: int = PLAIN_LIMIT) -> bool:
 
 def _inert_array(kind: type, value: Any) -> bool:
     """NumPy arrays of numbers run no user code; recognised by name so that NumPy is never imported."""
-    return kind.__module__ == "numpy" and kind.__name__ == "ndarray" and value.dtype.kind in "biufc" and value.ndim > 0
+    return (
+        kind.__module__ == "numpy"
+        and kind.__name__ == "ndarray"
+        and value.dtype.kind in "biufc"
+        and value.ndim > 0
+    )
 
 
 def _require(condition: bool) -> None:
@@ -132,7 +146,8 @@ def attr(owner: Any, name: str) -> Any:
     if kind is ModuleType:
         return vars(owner)[name]
     found = _static_lookup(kind, name)
-    if kind.__getattribute__ is not object.__getattribute__ or isinstance(owner, type):
+    own_lookup = _static_lookup(kind, "__getattribute__") is not _PLAIN_LOOKUP
+    if own_lookup or isinstance(owner, type):
         raise Unsafe
     if found is None or not _is_data_descriptor(found):
         stored = getattr_dict(owner)
@@ -168,7 +183,9 @@ def _static_lookup(kind: type, name: str) -> Any:
 
 def _is_data_descriptor(found: Any) -> bool:
     kind = type(found)
-    return kind in (property, MemberDescriptorType, GetSetDescriptorType) or hasattr(kind, "__set__")
+    return kind in (property, MemberDescriptorType, GetSetDescriptorType) or hasattr(
+        kind, "__set__"
+    )
 
 
 def binary(symbol: str, left: Any, right: Any) -> Any:
@@ -269,7 +286,9 @@ def key(value: Any) -> Any:
     return _key(value)
 
 
-_SHALLOW: frozenset[Any] = frozenset({len, list, tuple, enumerate, zip, reversed, bool, range, isinstance})
+_SHALLOW: frozenset[Any] = frozenset(
+    {len, list, tuple, enumerate, zip, reversed, bool, range, isinstance}
+)
 _ORDERING: frozenset[Any] = frozenset({sorted, min, max})
 _FUNCTION_TYPES: frozenset[type] = frozenset({BuiltinFunctionType, FunctionType, type})
 
@@ -296,8 +315,14 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _ordered(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """`sorted`/`min`/`max` with a key function that was itself compiled to guarded operations."""
     choose = kwargs["key"]
-    _require(getattr(choose, "__ember_guarded__", False) and len(args) == 1 and type(args[0]) in ITERABLES)
-    _require(kwargs.keys() <= {"key", "reverse"} and type(kwargs.get("reverse", False)) in (bool, int))
+    _require(
+        getattr(choose, "__ember_guarded__", False)
+        and len(args) == 1
+        and type(args[0]) in ITERABLES
+    )
+    _require(
+        kwargs.keys() <= {"key", "reverse"} and type(kwargs.get("reverse", False)) in (bool, int)
+    )
     ranks = [choose(element) for element in args[0]]
     kinds = {type(rank) for rank in ranks}
     _require(kinds <= NUMBERS or kinds <= {str} or (kinds <= {tuple} and is_plain(ranks)))

@@ -50,7 +50,14 @@ def deferred(function: Any) -> Any:
     return function
 
 
-def _print(entries: list[Entry], *values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: bool = False) -> None:
+def _print(
+    entries: list[Entry],
+    *values: Any,
+    sep: Any = " ",
+    end: Any = "\n",
+    file: Any = None,
+    flush: bool = False,
+) -> None:
     if file is not None:
         print(*values, sep=sep, end=end, file=file, flush=flush)
         return
@@ -59,14 +66,27 @@ def _print(entries: list[Entry], *values: Any, sep: Any = " ", end: Any = "\n", 
     entries.append(partial(print, text.getvalue(), end="", flush=flush))
 
 
-def _log(entries: list[Entry], logger: logging.Logger, name: str, *args: Any, **kwargs: Any) -> None:
+def _log(
+    entries: list[Entry], logger: logging.Logger, name: str, *args: Any, **kwargs: Any
+) -> None:
     level = args[0] if name == "log" else _LEVELS[name]
     message, *rest = args[1:] if name == "log" else args
     if not logger.isEnabledFor(level):
         return
-    filename, line, function, stack = logger.findCaller(kwargs.get("stack_info", False), kwargs.get("stacklevel", 1) + 1)
+    filename, line, function, stack = logger.findCaller(
+        kwargs.get("stack_info", False), kwargs.get("stacklevel", 1) + 1
+    )
     record = logger.makeRecord(
-        logger.name, level, filename, line, message, tuple(rest), None, function, kwargs.get("extra"), stack
+        logger.name,
+        level,
+        filename,
+        line,
+        message,
+        tuple(rest),
+        None,
+        function,
+        kwargs.get("extra"),
+        stack,
     )
     if rest:
         record.msg, record.args = record.getMessage(), None

@@ -64,7 +64,9 @@ class Pool:
             worker = _Worker(self, job, self._made)
         try:
             worker.start()
-        except RuntimeError:  # the system gives no more threads, or the interpreter is shutting down
+        except (
+            RuntimeError
+        ):  # the system gives no more threads, or the interpreter is shutting down
             with self._lock:
                 self._count -= 1
             return False

@@ -26,7 +26,18 @@ from typing import Any
 
 from ember_jit.config import config
 from ember_jit.runtime import events, guarded, journal
-from ember_jit.runtime.cells import LOST, OK, PENDING, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
+from ember_jit.runtime.cells import (
+    LOST,
+    OK,
+    PENDING,
+    RAISED,
+    READY,
+    RUNNING,
+    Cell,
+    Walk,
+    lost,
+    value_of,
+)
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.watch import watch
@@ -47,6 +58,7 @@ class Run:
     """The state of one call of a compiled function."""
 
     __slots__ = (
+        "__weakref__",
         "_cell",
         "_parked",
         "_queue",
@@ -56,10 +68,10 @@ class Run:
         "closed",
         "context",
         "epoch",
+        "issued_any",
         "limit",
         "lock",
         "lowest",
-        "issued_any",
         "outstanding",
         "paused",
         "plan",
@@ -72,7 +84,6 @@ class Run:
         "waiting",
         "watched",
         "window",
-        "__weakref__",
     )
 
     def __init__(self, plan: Plan, limit: int, window: int) -> None:
@@ -244,7 +255,9 @@ class Run:
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
         verdict = self._verdict(callee)
-        if not verdict.schedulable or (verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))):
+        if not verdict.schedulable or (
+            verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))
+        ):
             return self
         cell = Cell(READY)
         if verdict.journal:
@@ -310,7 +323,10 @@ class Run:
         """Call a pure function early, on plain arguments."""
         if not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
             raise guarded.Unsafe
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as exc:  # noqa: BLE001 - the retire program calls it again, in its place, and raises there
+            raise guarded.Unsafe from exc
 
     def stop(self) -> None:
         """End the walk: what follows cannot be run ahead of."""
@@ -338,7 +354,9 @@ class Run:
         self.outstanding += 1
         return value
 
-    def defer(self, part: Callable[..., IssueProgram], count: int, gate: Any, *captured: Any) -> Any:
+    def defer(
+        self, part: Callable[..., IssueProgram], count: int, gate: Any, *captured: Any
+    ) -> Any:
         """Walk `part(run, gate value, *captured)` once `gate` is known; hands back cells for its `count` results."""
         outputs = tuple(Cell() for _ in range(count))
         if type(gate) is Cell and gate.state != OK:
@@ -346,13 +364,17 @@ class Run:
                 return tuple(lost() for _ in range(count))
             starter = Cell()
             epoch = self.epoch
-            starter.thunk = lambda value: self._pump(Walk(part(self, guarded, value, *captured), epoch, outputs), None)
+            starter.thunk = lambda value: self._pump(
+                Walk(part(self, guarded, value, *captured), epoch, outputs), None
+            )
             self._depend(starter, (gate,))
             starter.walks = [Walk(None, epoch, outputs)]
             self.active += 1
         else:
             self.active += 1
-            self._pump(Walk(part(self, guarded, value_of(gate), *captured), self.epoch, outputs), None)
+            self._pump(
+                Walk(part(self, guarded, value_of(gate), *captured), self.epoch, outputs), None
+            )
         return tuple(value_of(cell) if cell.state == OK else cell for cell in outputs)
 
     def each(self, iterable: Any) -> Iterator[tuple[int, Any]]:
@@ -388,7 +410,13 @@ class Run:
         self.outstanding += 1
         self.issued_any = True
         if events.recording():
-            cell.event = events.Call(self.plan.site_names[site], self.plan.site_lines[site], key, 0.0, owner=self.plan.name)
+            cell.event = events.Call(
+                self.plan.site_names[site],
+                self.plan.site_lines[site],
+                key,
+                0.0,
+                owner=self.plan.name,
+            )
             events.note(cell.event)
         cell.context = self.context.copy()
         if job is not None:
@@ -454,7 +482,7 @@ class Run:
             return
         except Exception as exc:
             self._finish(walk, None)
-            if not _own(exc.__traceback__):
+            if _is_interruption(exc):
                 raise  # not ours: a signal handler of the user's raised while the caller's thread was here
             return
         except BaseException:
@@ -523,7 +551,7 @@ class Run:
         try:
             result = thunk(*[value_of(dep) for dep in deps])
         except Exception as exc:
-            if not isinstance(exc, guarded.Unsafe) and not _own(exc.__traceback__):
+            if _is_interruption(exc):
                 raise
             return [(cell, LOST, None)]
         if cell.context is None:
@@ -533,6 +561,18 @@ class Run:
             self.waiting = None
             self._wake.release()
         return []
+
+    def _salvage(self, cell: Cell, state: int, value: Any) -> None:
+        """After an internal error: this outcome stands, everything that hung on others is given up."""
+        cell.state, cell.value = state, value
+        for cells in self.cells:
+            for each in cells.values():
+                if each.state == PENDING:
+                    each.state = LOST
+        self.epoch += 1
+        if self.waiting is not None:
+            self.waiting = None
+            self._wake.release()
 
     def _resume_paused(self) -> list[Cell]:
         walks, self.paused = self.paused, []
@@ -616,7 +656,8 @@ class Run:
 
     def _make(self, cell: Cell, inline: bool) -> list[Cell]:
         """Make the call of a claimed cell and settle it; hands back what may start now."""
-        assert cell.job is not None and cell.context is not None
+        assert cell.job is not None
+        assert cell.context is not None
         callee, args, kwargs = cell.job
         context = cell.context
         cell.drop_inputs()
@@ -633,7 +674,7 @@ class Run:
             else:
                 value = context.run(callee, *args, **kwargs)
             state = OK
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - whatever a call raises is its outcome, delivered by `take`
             value, state = exc, RAISED
             cell.trace = _user_part(exc.__traceback__)
         seconds = perf_counter() - began
@@ -643,11 +684,22 @@ class Run:
         with self.lock:
             self.measured(seconds, thread_time() - cpu)
             self.running -= 1
-            self._settle(cell, state, value)
+            try:
+                self._settle(cell, state, value)
+            except Exception:  # noqa: BLE001 - a bug of ours: whoever waits must not wait for ever
+                self._salvage(cell, state, value)
+                if config().strict_internal:
+                    raise
             return self._collect() if self._queue else []
 
     def _make_quietly(
-        self, entries: list[Any], context: Context, inline: bool, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        entries: list[Any],
+        context: Context,
+        inline: bool,
+        callee: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         """Make a call whose output waits for its turn."""
         if not inline:
@@ -736,7 +788,7 @@ def _same(value: Any) -> Any:
 
 
 def _frame_is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_PACKAGE)
+    return frame.f_code.co_filename.startswith((_PACKAGE, "<ember_jit "))
 
 
 def _user_part(trace: TracebackType | None) -> TracebackType | None:
@@ -746,17 +798,24 @@ def _user_part(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-def _own(trace: TracebackType | None) -> bool:
-    """Whether an exception came from an issue program (all of whose frames are ours or marked as such)."""
+def _is_interruption(exc: Exception) -> bool:
+    """Whether `exc` is a signal handler's of the user's, and not an issue program that failed.
+
+    Handlers run on the main thread alone; an issue program fails in frames of ours.
+    """
+    if isinstance(exc, guarded.Unsafe) or threading.current_thread() is not threading.main_thread():
+        return False
+    trace = exc.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if trace is None:
-        return True
-    return _frame_is_ours(trace.tb_frame) or trace.tb_frame.f_code.co_name.startswith("_ahead_")
+    return trace is not None and not _frame_is_ours(trace.tb_frame)
 
 
 def _repair(
-    exc: BaseException, trace: TracebackType | None, context: BaseException | None, handled: BaseException | None
+    exc: BaseException,
+    trace: TracebackType | None,
+    context: BaseException | None,
+    handled: BaseException | None,
 ) -> None:
     """Undo what `raise` did to `exc`, and chain it to the exception that is being handled at its call."""
     exc.__context__ = context

@@ -217,9 +217,12 @@ def test_a_patched_builtin_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("textwrap", "dedent"), ("math", "sqrt"), ("fractions", "Fraction"), ("logging", "info")]
+    ("module", "name"),
+    [("textwrap", "dedent"), ("math", "sqrt"), ("fractions", "Fraction"), ("logging", "info")],
 )
-def test_a_patched_module_is_not_trusted(monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> None:
+def test_a_patched_module_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, module: str, name: str
+) -> None:
     home = importlib.import_module(module)
     real = getattr(home, name)
     if isinstance(real, type):
@@ -262,7 +265,7 @@ def test_a_patched_method_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_import_is_light() -> None:
     code = (
-        "import dataclasses, typing, abc, functools, os, sys\n"
+        "import dataclasses, typing, abc, functools, os, sys, ember_jit\n"
         "before = set(sys.modules)\n"
         "from ember_jit.compiler.analysis import registry\n"
         "registry.lookup(len); registry.lookup(lambda: 0); registry.method(str, 'strip')\n"
@@ -270,7 +273,9 @@ def test_import_is_light() -> None:
     )
     path = os.pathsep.join(p for p in sys.path if p)
     env = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     assert set(done.stdout.split()) <= {"__future__"}
 
 
@@ -344,7 +349,15 @@ def test_names() -> None:
     assert {str, bytes} <= PURE_METHOD_NAMES["strip"]
     assert list not in PURE_METHOD_NAMES.get("sort", ())
     assert {list, dict, set} <= PURE_METHOD_NAMES["copy"]
-    for cls in (list, dict, set, bytearray, collections.deque, collections.Counter, collections.OrderedDict):
+    for cls in (
+        list,
+        dict,
+        set,
+        bytearray,
+        collections.deque,
+        collections.Counter,
+        collections.OrderedDict,
+    ):
         for name in MUTATORS:
             if hasattr(cls, name) and not name.startswith("__"):
                 known = method(cls, name)
@@ -368,7 +381,18 @@ def test_flags() -> None:
         "calls_args": (map, sorted, filter, functools.reduce, min, max, re.sub, heapq.nlargest),
         "lazy": (map, zip, filter, enumerate, iter, reversed, itertools.chain),
         "retains": (zip, enumerate, iter, functools.partial, max, sum, tuple, dict),
-        "protocol": (len, str, sorted, format, hash, sum, min, repr, copy.copy, dataclasses.replace),
+        "protocol": (
+            len,
+            str,
+            sorted,
+            format,
+            hash,
+            sum,
+            min,
+            repr,
+            copy.copy,
+            dataclasses.replace,
+        ),
         "consumes": (list, sorted, sum, any, "".join, set, collections.deque),
         "blocking": (time.sleep, urllib.request.urlopen),
         "shallow": (len, list, tuple, bool),
@@ -376,7 +400,13 @@ def test_flags() -> None:
     for flag, objects in flags.items():
         for obj in objects:
             assert getattr(lookup(obj), flag), (flag, obj)
-    for obj, fresh in [(sorted, "list"), (list, "list"), ("a".split, "list"), (set, "set"), ({}.copy, "dict")]:
+    for obj, fresh in [
+        (sorted, "list"),
+        (list, "list"),
+        ("a".split, "list"),
+        (set, "set"),
+        ({}.copy, "dict"),
+    ]:
         assert lookup(obj).fresh == fresh
     assert not lookup(list).retains
     assert not lookup(callable).protocol
@@ -390,14 +420,29 @@ def test_flags() -> None:
 
 def test_deferrable() -> None:
     logger = logging.getLogger("test")
-    for obj in (print, logging.info, logging.exception, logger.info, logger.log, logging.getLogger().error):
+    for obj in (
+        print,
+        logging.info,
+        logging.exception,
+        logger.info,
+        logger.log,
+        logging.getLogger().error,
+    ):
         assert deferrable(obj), obj
 
     class Mine(logging.Logger):
         def handle(self, record: logging.LogRecord) -> None:
             pytest.fail("ran")
 
-    for obj in (input, len, Mine("x").info, logger.setLevel, logger.addHandler, logging.basicConfig, lambda: print()):
+    for obj in (
+        input,
+        len,
+        Mine("x").info,
+        logger.setLevel,
+        logger.addHandler,
+        logging.basicConfig,
+        lambda: print(),
+    ):
         assert not deferrable(obj), obj
 
 
@@ -489,12 +534,24 @@ def test_pure_methods_leave_their_receiver_alone(receiver: object) -> None:
     def state() -> str:
         return receiver.getvalue() if isinstance(receiver, io.StringIO) else repr(receiver)
 
-    table = next(table for cls, table in resolve.INSTANCE_METHODS.entries() if cls is type(receiver))
+    table = next(
+        table for cls, table in resolve.INSTANCE_METHODS.entries() if cls is type(receiver)
+    )
     for name, known in table.items():
         if known.kind != "pure" or not hasattr(receiver, name):
             continue
         before = state()
-        for args in [(), ("a",), (1,), (b"a",), ([1],), ("a", "b"), ({"a": 2},), (["x"], 1), ("a", [])]:
+        for args in [
+            (),
+            ("a",),
+            (1,),
+            (b"a",),
+            ([1],),
+            ("a", "b"),
+            ({"a": 2},),
+            (["x"], 1),
+            ("a", []),
+        ]:
             if known.max_args is not None and len(args) > known.max_args:
                 continue
             try:
@@ -504,7 +561,9 @@ def test_pure_methods_leave_their_receiver_alone(receiver: object) -> None:
             assert state() == before, (name, args)
             if known.fresh:
                 assert result is not receiver and type(result).__name__ == known.fresh, (name, args)
-            if not known.retains and not isinstance(receiver, (str, bytes, int, float, complex, tuple)):
+            if not known.retains and not isinstance(
+                receiver, (str, bytes, int, float, complex, tuple)
+            ):
                 assert result is not receiver, (name, args)
 
 
@@ -512,13 +571,33 @@ def test_numpy_tables() -> None:
     np = pytest.importorskip("numpy")
     for module in ("numpy.linalg", "numpy.fft", "numpy.random"):
         importlib.import_module(module)
-    for name in ("exp", "add", "sum", "mean", "dot", "argsort", "array", "zeros", "where", "float64", "eye"):
+    for name in (
+        "exp",
+        "add",
+        "sum",
+        "mean",
+        "dot",
+        "argsort",
+        "array",
+        "zeros",
+        "where",
+        "float64",
+        "eye",
+    ):
         known = lookup(getattr(np, name))
         assert known is not None and known.kind == "pure" and known.protocol, name
     assert lookup(np.linalg.norm).kind == lookup(np.fft.fft).kind == "pure"
     assert lookup(np.frompyfunc(len, 1, 1)) is None
     assert lookup(np.vectorize(len)) is None
-    for obj in (np.copyto, np.put, np.random.rand, np.random.default_rng, np.save, np.seterr, np.zeros(1).sort):
+    for obj in (
+        np.copyto,
+        np.put,
+        np.random.rand,
+        np.random.default_rng,
+        np.save,
+        np.seterr,
+        np.zeros(1).sort,
+    ):
         assert lookup(obj).kind == "unknown", obj
     assert lookup(np.zeros(1).sum).fresh == "ndarray"
     for obj, known in resolve.OBJECTS.entries():
@@ -531,9 +610,13 @@ def test_numpy_tables() -> None:
             words = list(inspect.signature(obj).parameters.values())
         except (ValueError, TypeError):
             continue
-        positional = [w.name for w in words if w.kind in (w.POSITIONAL_ONLY, w.POSITIONAL_OR_KEYWORD)]
+        positional = [
+            w.name for w in words if w.kind in (w.POSITIONAL_ONLY, w.POSITIONAL_OR_KEYWORD)
+        ]
         for danger in ("out", "overwrite_input", "copy", "mode"):
-            if danger not in {w.name for w in words} or (danger in ("copy", "mode") and known.fresh is None):
+            if danger not in {w.name for w in words} or (
+                danger in ("copy", "mode") and known.fresh is None
+            ):
                 continue
             if danger == "mode" and "mode" not in known.bad_keywords:
                 continue
@@ -541,7 +624,9 @@ def test_numpy_tables() -> None:
                 continue
             assert danger in known.bad_keywords, known
             if danger in positional:
-                assert known.max_args is not None and known.max_args <= positional.index(danger), known
+                assert known.max_args is not None and known.max_args <= positional.index(danger), (
+                    known
+                )
 
 
 def test_numpy_fresh_arrays() -> None:
@@ -549,7 +634,14 @@ def test_numpy_fresh_arrays() -> None:
     for obj, known in resolve.OBJECTS.entries():
         if known.fresh != "ndarray":
             continue
-        for args in [(np.eye(2),), (np.eye(2), np.eye(2)), (np.arange(3.0),), (np.arange(3), 1), (np.int64(3),), (2,)]:
+        for args in [
+            (np.eye(2),),
+            (np.eye(2), np.eye(2)),
+            (np.arange(3.0),),
+            (np.arange(3), 1),
+            (np.int64(3),),
+            (2,),
+        ]:
             before = repr(args)
             if known.max_args is not None and len(args) > known.max_args:
                 continue
@@ -560,9 +652,14 @@ def test_numpy_fresh_arrays() -> None:
                 continue
             assert repr(args) == before, known
             if isinstance(result, np.ndarray):
-                assert not any(np.shares_memory(result, a) for a in args if isinstance(a, np.ndarray)), known
+                assert not any(
+                    np.shares_memory(result, a) for a in args if isinstance(a, np.ndarray)
+                ), known
             else:
-                assert isinstance(result, (np.generic, int, float, bool, complex)), (known, type(result))
+                assert isinstance(result, (np.generic, int, float, bool, complex)), (
+                    known,
+                    type(result),
+                )
 
 
 CLIENTS = [
@@ -616,7 +713,12 @@ def fake_client(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_client_methods(fake_client: types.ModuleType) -> None:
     cls = fake_client.Embeddings
     known = lookup(cls().create)
-    assert known is not None and (known.kind, known.blocking, known.fresh) == ("query", True, "handle")
+    assert known is not None
+    assert (known.kind, known.blocking, known.fresh) == (
+        "query",
+        True,
+        "handle",
+    )
     assert known.receiver == "openai.resources.embeddings.Embeddings"
     assert "stream" in known.bad_keywords
     assert lookup(cls().delete) is None

@@ -67,7 +67,12 @@ def test_bar_verdicts_lines_and_json() -> None:
     assert [at_least.verdict(value) for value in (2.0, 1.9, None)] == ["PASS", "MISS", "n/a"]
     assert at_most.line(1.0312) == "  PASS  x path: 1.031 (bar <= 1.06)"
     assert at_least.line(None) == "  n/a   speed-up: - (bar >= 2)"
-    assert at_least.as_json(1.9) == {"label": "speed-up", "at_least": 2.0, "value": 1.9, "verdict": "MISS"}
+    assert at_least.as_json(1.9) == {
+        "label": "speed-up",
+        "at_least": 2.0,
+        "value": 1.9,
+        "verdict": "MISS",
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,9 @@ def test_duration(seconds: float | None, expected: str) -> None:
 
 
 def test_table_aligns_its_columns() -> None:
-    assert table(("", "ms", ""), [["eager", "161.90", "plain"], ["us", "8.1", ""]]).splitlines() == [
+    assert table(
+        ("", "ms", ""), [["eager", "161.90", "plain"], ["us", "8.1", ""]]
+    ).splitlines() == [
         "             ms",
         "  eager  161.90  plain",
         "  us        8.1",
@@ -125,7 +132,11 @@ def test_interleave_takes_turns_and_starts_with_the_next_each_round() -> None:
 
     clock = ticking()
     taken = interleave(
-        [contender("a", warmups=0), contender("b", warmups=2), contender("c", warmups=0, max_samples=1)],
+        [
+            contender("a", warmups=0),
+            contender("b", warmups=2),
+            contender("c", warmups=0, max_samples=1),
+        ],
         3,
         lambda: next(clock),
     )
@@ -181,7 +192,9 @@ def test_critical_path_is_the_longest_chain() -> None:
     assert graph.successors == [[1, 2], [3], [3], []]
 
 
-@pytest.mark.parametrize("after", [[(), (1,)], [(), ()]], ids=["not in program order", "two last nodes"])
+@pytest.mark.parametrize(
+    "after", [[(), (1,)], [(), ()]], ids=["not in program order", "two last nodes"]
+)
 def test_graph_refuses(after: Sequence[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match=r"program order|last node"):
         Graph([Node(tagged("x"), results_of(), after=before) for before in after])
@@ -225,7 +238,9 @@ def test_threads_by_hand_raise_a_leaf_s_error() -> None:
     def broken(*, inputs: Any) -> None:
         raise ValueError("no")
 
-    graph = Graph([Node(broken, lambda inputs, results: inputs), Node(tagged("b"), results_of(0), after=(0,))])
+    graph = Graph(
+        [Node(broken, lambda inputs, results: inputs), Node(tagged("b"), results_of(0), after=(0,))]
+    )
     pool = warm_pool(1)
     try:
         with pytest.raises(ValueError, match="no"):

@@ -17,7 +17,9 @@ log = logging.getLogger("ember_jit_tests")
 class Speaks(Operator):
     """Inferred: sleeps, prints, logs."""
 
-    def __init__(self, name: str, after: threading.Event | None = None, then: threading.Event | None = None) -> None:
+    def __init__(
+        self, name: str, after: threading.Event | None = None, then: threading.Event | None = None
+    ) -> None:
         self.name = name
 
     def forward(self, *, inputs: Any) -> Any:
@@ -48,7 +50,10 @@ def test_inferred_leaves_overlap_and_their_output_keeps_its_order(
     op = Both()
     with disable_structural_jit():
         plain = op(inputs=1)
-    expected, records = capsys.readouterr().out, [(r.message, r.lineno, r.threadName) for r in caplog.records]
+    expected, records = (
+        capsys.readouterr().out,
+        [(r.message, r.lineno, r.threadName) for r in caplog.records],
+    )
     caplog.clear()
     for _ in range(3):
         with events.record() as seen:
@@ -59,7 +64,9 @@ def test_inferred_leaves_overlap_and_their_output_keeps_its_order(
         caplog.clear()
 
 
-def test_declared_leaves_keep_the_order_of_their_output_whoever_ends_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_declared_leaves_keep_the_order_of_their_output_whoever_ends_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     second_done = threading.Event()
 
     @query
@@ -89,7 +96,9 @@ def test_declared_leaves_keep_the_order_of_their_output_whoever_ends_first(capsy
     assert capsys.readouterr().out == "first x\nsecond x\n"
 
 
-def test_output_of_a_call_that_is_never_reached_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_of_a_call_that_is_never_reached_is_dropped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     started = threading.Event()
 
     @query

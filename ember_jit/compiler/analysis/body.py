@@ -14,8 +14,17 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason, same_elements, worse
+from ember_jit.compiler.analysis.facts import (
+    PURE,
+    QUERY,
+    UNKNOWN,
+    Effect,
+    Guard,
+    Inferred,
+    Reason,
+    same_elements,
+    worse,
+)
 from ember_jit.compiler.analysis.values import (
     ARG,
     LOCAL,
@@ -29,6 +38,7 @@ from ember_jit.compiler.analysis.values import (
     OneOf,
     Property,
     elements,
+    has_plain_lookup,
     instance_dict,
     join,
     static_attribute,
@@ -43,7 +53,20 @@ _ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
 SCALAR = Fresh("scalar")
 FUNCTION = Fresh("function")
 IMPURE_FUNCTION = Fresh("impure function")
-_CONTAINERS = frozenset({"list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "object", "ndarray"})
+_CONTAINERS = frozenset(
+    {
+        "list",
+        "dict",
+        "set",
+        "bytearray",
+        "deque",
+        "Counter",
+        "OrderedDict",
+        "defaultdict",
+        "object",
+        "ndarray",
+    }
+)
 _CLEAN_MANAGERS = frozenset({"suppress", "nullcontext", "closing"})
 
 
@@ -67,7 +90,9 @@ class CallFact:
 class BodyAnalysis:
     """The facts of one function."""
 
-    def __init__(self, inference: Inference, function: FunctionType, source: Source, owner: Abstract | None) -> None:
+    def __init__(
+        self, inference: Inference, function: FunctionType, source: Source, owner: Abstract | None
+    ) -> None:
         self.inference = inference
         self.function = function
         self.source = source
@@ -84,7 +109,9 @@ class BodyAnalysis:
         self.prints = False
         self.env: dict[str, Abstract] = {}
         self._guarded: set[tuple[int, str]] = set()
-        self._free = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+        self._free = dict(
+            zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+        )
         self._globals_declared: set[str] = set()
         self._locals = _local_names(source.node)
         args = source.node.args
@@ -108,7 +135,9 @@ class BodyAnalysis:
             self.kind = PURE
             for statement in self.source.node.body:
                 self.statement(statement)
-            if self.env.keys() == before.keys() and all(_same(self.env[k], before[k]) for k in before):
+            if self.env.keys() == before.keys() and all(
+                _same(self.env[k], before[k]) for k in before
+            ):
                 break
 
     # ------------------------------------------------------------------ effects
@@ -149,24 +178,29 @@ class BodyAnalysis:
             self.bind(node.target, self.expr(node.value))
 
     def _aug_assign(self, node: ast.AugAssign) -> None:
-        value = self.expr(node.value)
-        if isinstance(node.target, ast.Name):
-            current = self.name(node.target.id, node.target)
-            if not isinstance(current, Fresh) and not (isinstance(current, Arg) and value == SCALAR):
-                self.effect(
-                    node,
-                    f"`{self._text(node)}` may change `{node.target.id}` in place",
-                    f"write `{node.target.id} = {node.target.id} ...`",
-                )
-            self.bind(node.target, current if isinstance(current, Fresh) else SCALAR)
-        else:
+        self.expr(node.value)
+        if not isinstance(node.target, ast.Name):
             self.bind(node.target, LOCAL)
+            return
+        current = self.name(node.target.id, node.target)
+        if not isinstance(current, Fresh):
+            self.effect(
+                node,
+                f"`{self._text(node)}` may change `{node.target.id}` in place",
+                f"write `{node.target.id} = {node.target.id} ...`",
+            )
+        self.bind(node.target, current if isinstance(current, Fresh) else LOCAL)
 
     def bind(self, target: ast.expr, value: Abstract) -> None:
         """Assign `value` to a target."""
         if isinstance(target, ast.Name):
-            if target.id in self._globals_declared or target.id in self._free and target.id not in self._locals:
-                self.effect(target, f"assigns the {'global' if target.id in self._globals_declared else 'outer variable'} `{target.id}`")
+            if target.id in self._globals_declared or (
+                target.id in self._free and target.id not in self._locals
+            ):
+                self.effect(
+                    target,
+                    f"assigns the {'global' if target.id in self._globals_declared else 'outer variable'} `{target.id}`",
+                )
                 return
             self.env[target.id] = join(self.env.get(target.id), value)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -175,7 +209,11 @@ class BodyAnalysis:
                 inner: Abstract = ARG if isinstance(value, Arg) else LOCAL
                 if parts and len(parts) == len(target.elts):
                     inner = parts[index]
-                elif isinstance(value, Known) and (live := elements(value.obj)) is not None and len(live) == len(target.elts):
+                elif (
+                    isinstance(value, Known)
+                    and (live := elements(value.obj)) is not None
+                    and len(live) == len(target.elts)
+                ):
                     inner = Known(live[index])
                 self.bind(element.value if isinstance(element, ast.Starred) else element, inner)
         elif isinstance(target, ast.Starred):
@@ -188,7 +226,9 @@ class BodyAnalysis:
             base = self.expr(target.value)
             self.expr(target.slice)
             if not (isinstance(base, Fresh) and base.kind in _CONTAINERS):
-                self.effect(target, f"stores into `{self._text(target.value)}`, which it did not make")
+                self.effect(
+                    target, f"stores into `{self._text(target.value)}`, which it did not make"
+                )
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -230,10 +270,15 @@ class BodyAnalysis:
             call = item.context_expr
             if isinstance(call, ast.Call):
                 callee = self._peek(call.func)
-                name = getattr(callee.obj, "__name__", "") if isinstance(callee, Known) else ""
-                clean = clean or name in _CLEAN_MANAGERS and getattr(callee.obj, "__module__", "") == "contextlib"
+                live = callee.obj if isinstance(callee, Known) else None
+                name = getattr(live, "__name__", "")
+                known_clean = getattr(live, "__module__", "") == "contextlib"
+                clean = clean or (known_clean and name in _CLEAN_MANAGERS)
             if not clean:
-                self.effect(item.context_expr, f"enters the context manager `{self._text(item.context_expr)}`")
+                self.effect(
+                    item.context_expr,
+                    f"enters the context manager `{self._text(item.context_expr)}`",
+                )
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, value if isinstance(value, Fresh) else LOCAL)
         self.block(node.body)
@@ -252,9 +297,17 @@ class BodyAnalysis:
         module = node.module if isinstance(node, ast.ImportFrom) else None
         for alias in node.names:
             name = module or alias.name
-            live = sys.modules.get(name) if not (isinstance(node, ast.ImportFrom) and node.level) else None
+            live = (
+                sys.modules.get(name)
+                if not (isinstance(node, ast.ImportFrom) and node.level)
+                else None
+            )
             if live is None:
-                self.effect(node, f"imports `{name}` inside the function", "import it at the top of the module")
+                self.effect(
+                    node,
+                    f"imports `{name}` inside the function",
+                    "import it at the top of the module",
+                )
                 return
             if isinstance(node, ast.ImportFrom):
                 value: Abstract = static_attribute(live, alias.name) or LOCAL
@@ -277,9 +330,15 @@ class BodyAnalysis:
         for default in (*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]):
             self.expr(default)
         if node.args.defaults or any(node.args.kw_defaults):
-            for default in (*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]):
+            for default in (
+                *node.args.defaults,
+                *[d for d in node.args.kw_defaults if d is not None],
+            ):
                 if not isinstance(default, ast.Constant):
-                    self.effect(default, f"`{node.name}` keeps the default `{self._text(default)}` between calls")
+                    self.effect(
+                        default,
+                        f"`{node.name}` keeps the default `{self._text(default)}` between calls",
+                    )
         made = self._nested(node.args, node.body)
         self.env[node.name] = join(self.env.get(node.name), made)
 
@@ -287,7 +346,9 @@ class BodyAnalysis:
         """A nested function has its effects where it is made: it may be called from anywhere afterwards."""
         for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
             if arg is not None:
-                self.env[arg.arg] = join(self.env.get(arg.arg), ARG if arg.arg in self.params else LOCAL)
+                self.env[arg.arg] = join(
+                    self.env.get(arg.arg), ARG if arg.arg in self.params else LOCAL
+                )
         any_nonlocal = False
         for statement in body:
             for inner in ast.walk(statement):
@@ -303,11 +364,21 @@ class BodyAnalysis:
         inner: Abstract = ARG if isinstance(subject, Arg) else LOCAL
         for case in node.cases:
             for pattern in ast.walk(case.pattern):
-                name = getattr(pattern, "name", None) if isinstance(pattern, ast.MatchAs | ast.MatchStar) else None
-                name = getattr(pattern, "rest", None) if isinstance(pattern, ast.MatchMapping) else name
+                name = (
+                    getattr(pattern, "name", None)
+                    if isinstance(pattern, ast.MatchAs | ast.MatchStar)
+                    else None
+                )
+                name = (
+                    getattr(pattern, "rest", None)
+                    if isinstance(pattern, ast.MatchMapping)
+                    else name
+                )
                 if isinstance(name, str):
                     self.env[name] = join(self.env.get(name), inner)
-                if isinstance(pattern, ast.expr) and not isinstance(pattern, ast.Name | ast.Attribute | ast.Constant):
+                if isinstance(pattern, ast.expr) and not isinstance(
+                    pattern, ast.Name | ast.Attribute | ast.Constant
+                ):
                     continue
             if case.guard is not None:
                 self.expr(case.guard)
@@ -391,7 +462,7 @@ class BodyAnalysis:
         kind = type(base.obj)
         if isinstance(base.obj, type) or kind.__module__ == "builtins":
             return
-        hooked = kind.__getattribute__ is not object.__getattribute__ or hasattr(kind, "__getattr__")
+        hooked = not has_plain_lookup(kind) or hasattr(kind, "__getattr__")
         found = type_lookup(kind, node.attr)
         if hooked or hasattr(type(found), "__get__"):
             self.effect(node, f"looks up `{self._text(node)}` through a hook of {kind.__name__}")
@@ -428,7 +499,10 @@ class BodyAnalysis:
             except TypeError:
                 self._guard((id(owner), name), lambda: space.get(name) is live)
                 return
-            self._guard((id(owner), name), lambda: (o := hold()) is not None and (instance_dict(o) or {}).get(name) is keep())
+            self._guard(
+                (id(owner), name),
+                lambda: (o := hold()) is not None and (instance_dict(o) or {}).get(name) is keep(),
+            )
         else:
             kind = owner if isinstance(owner, type) else type(owner)
             live = type_lookup(kind, name)
@@ -494,7 +568,9 @@ class BodyAnalysis:
             live = elements(value.obj)
             if live is not None:
                 self._guard((id(value.obj), "[]"), same_elements(value.obj, live))
-                return OneOf(live) if live and not all(isinstance(x, _ATOMIC) for x in live) else LOCAL
+                return (
+                    OneOf(live) if live and not all(isinstance(x, _ATOMIC) for x in live) else LOCAL
+                )
             if type(value.obj) not in (list, tuple, dict, set, frozenset, str, bytes, range):
                 self.effect(node, f"iterates over `{self._text(node)}`, which may have state")
             return LOCAL
@@ -511,7 +587,11 @@ class BodyAnalysis:
                 return LOCAL
             self._guard((id(obj), "[]"), same_elements(obj, live))
             found.extend(live)
-        return OneOf(tuple(found)) if found and not all(isinstance(x, _ATOMIC) for x in found) else LOCAL
+        return (
+            OneOf(tuple(found))
+            if found and not all(isinstance(x, _ATOMIC) for x in found)
+            else LOCAL
+        )
 
     def _operation(self, node: ast.expr) -> Abstract:
         for child in ast.iter_child_nodes(node):
@@ -520,9 +600,12 @@ class BodyAnalysis:
         return SCALAR
 
     def _binary(self, node: ast.BinOp) -> Abstract:
+        """A number or string where one operand is; a list where it may be one (`xs + ys`, `xs * 2`)."""
         left, right = self.expr(node.left), self.expr(node.right)
-        del right
-        return Fresh("list") if isinstance(left, Fresh) and left.kind == "list" else SCALAR
+        scalars = (left == SCALAR) + (right == SCALAR)
+        if scalars == 2 or (scalars == 1 and not isinstance(node.op, ast.Mult)):
+            return SCALAR
+        return Fresh("list") if isinstance(left, Fresh) and left.kind == "list" else LOCAL
 
     def _choice(self, node: Any) -> Abstract:
         if isinstance(node, ast.IfExp):
@@ -568,7 +651,12 @@ class BodyAnalysis:
         if effect.kind == UNKNOWN:
             detail = str(effect.reasons[0]) if effect.reasons else effect.evidence
             fix = "" if effect.declared else "label it `@query` or `@pure` if that is what it is"
-            self.effect(node, f"{what} has an effect: {detail}", fix, effect.reasons[0] if effect.reasons else None)
+            self.effect(
+                node,
+                f"{what} has an effect: {detail}",
+                fix,
+                effect.reasons[0] if effect.reasons else None,
+            )
         elif effect.prints:
             self.effect(node, f"{what} prints or logs")
         self.kind = worse(self.kind, effect.kind)
@@ -587,17 +675,21 @@ class BodyAnalysis:
         mro = type(self.owner.obj).__mro__
         if start not in mro:
             return None
-        for cls in mro[mro.index(start) + 1 :]:
-            if name in cls.__dict__:
-                found = cls.__dict__[name]
-                live = found
-                self._guard((id(cls), name), lambda: cls.__dict__.get(name) is live)
-                return Method(found, self.owner.obj) if isinstance(found, FunctionType) else None
-        return None
+        holder = next((cls for cls in mro[mro.index(start) + 1 :] if name in cls.__dict__), None)
+        if holder is None:
+            return None
+        found = holder.__dict__[name]
+        self._guard((id(holder), name), lambda: holder.__dict__.get(name) is found)
+        return Method(found, self.owner.obj) if isinstance(found, FunctionType) else None
 
 
 def _same(a: Abstract, b: Abstract) -> bool:
-    return a is b or a == b or (isinstance(a, Known) and isinstance(b, Known) and a.obj is b.obj) or type(a) is type(b) and not isinstance(a, Known)
+    return (
+        a is b
+        or a == b
+        or (isinstance(a, Known) and isinstance(b, Known) and a.obj is b.obj)
+        or (type(a) is type(b) and not isinstance(a, Known))
+    )
 
 
 def _cell_holds(cell: Any, live: Any) -> bool:
@@ -623,10 +715,12 @@ def _local_names(node: ast.FunctionDef) -> frozenset[str]:
             names.add(inner.id)
         elif isinstance(inner, ast.arg):
             names.add(inner.arg)
-        elif isinstance(inner, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and inner is not node:
-            names.add(inner.name)
-        elif isinstance(inner, ast.ExceptHandler) and inner.name:
-            names.add(inner.name)
+        elif isinstance(inner, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            if inner is not node:
+                names.add(inner.name)
+        elif isinstance(inner, ast.ExceptHandler):
+            if inner.name:
+                names.add(inner.name)
         elif isinstance(inner, ast.alias):
             names.add(inner.asname or inner.name.split(".")[0])
         elif isinstance(inner, ast.MatchAs | ast.MatchStar) and inner.name:

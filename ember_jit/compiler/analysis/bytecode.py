@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
 
-def effect_from_bytecode(inference: Inference, function: FunctionType, code: CodeType) -> Inferred | None:
+def effect_from_bytecode(
+    inference: Inference, function: FunctionType, code: CodeType
+) -> Inferred | None:
     """The effect of `function`, or None if it cannot be told."""
     del inference, function, code
     return None

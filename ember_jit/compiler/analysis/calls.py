@@ -7,9 +7,26 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.body import FUNCTION, IMPURE_FUNCTION, SCALAR, BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.body import (
+    FUNCTION,
+    IMPURE_FUNCTION,
+    SCALAR,
+    BodyAnalysis,
+    CallFact,
+)
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Reason
-from ember_jit.compiler.analysis.values import ARG, LOCAL, Abstract, Arg, Fresh, Items, Known, Method, OneOf, elements
+from ember_jit.compiler.analysis.values import (
+    ARG,
+    LOCAL,
+    Abstract,
+    Arg,
+    Fresh,
+    Items,
+    Known,
+    Method,
+    OneOf,
+    elements,
+)
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
 _LAZY_PAIRS = frozenset({"enumerate", "zip"})
@@ -22,11 +39,18 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
         args.append(body.expr(keyword.value))
     func = node.func
     if isinstance(func, ast.Attribute):
-        if isinstance(func.value, ast.Call) and isinstance(func.value.func, ast.Name) and func.value.func.id == "super" and not func.value.args:
+        if (
+            isinstance(func.value, ast.Call)
+            and isinstance(func.value.func, ast.Name)
+            and func.value.func.id == "super"
+            and not func.value.args
+        ):
             found = body.super_method(func.attr)
-            if found is not None:
+            if isinstance(found, Method):
                 return _known_callee(body, node, found, args)
-            return _unknown_callee(body, node, f"`{body.source.segment(func)}` could not be followed")
+            return _unknown_callee(
+                body, node, f"`{body.source.segment(func)}` could not be followed"
+            )
         base = body.expr(func.value)
         if not isinstance(base, Known | OneOf):
             return _method_on_value(body, node, base, func.attr, args)
@@ -36,12 +60,18 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
     if isinstance(callee, OneOf):
         return _one_of(body, node, callee)
     if callee == IMPURE_FUNCTION:
-        return _unknown_callee(body, node, f"`{body.source.segment(func)}` is a nested function with effects")
+        return _unknown_callee(
+            body, node, f"`{body.source.segment(func)}` is a nested function with effects"
+        )
     if callee == FUNCTION:
         # its effects were recorded where it was made
         body.calls[node] = CallFact("local", _PURE_EFFECT, callee)
         return LOCAL
-    reason = Reason(body.source.filename, node.lineno, f"`{body.source.segment(func)}` is not known before it runs")
+    reason = Reason(
+        body.source.filename,
+        node.lineno,
+        f"`{body.source.segment(func)}` is not known before it runs",
+    )
     effect = Effect(UNKNOWN, reason.text, reasons=(reason,))
     looks_like_operator = [keyword.arg for keyword in node.keywords] == ["inputs"] and not node.args
     body.effect(node, f"calls `{body.source.segment(func)}`, which is not known before it runs")
@@ -49,10 +79,16 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
     return LOCAL
 
 
-def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, args: list[Abstract]) -> Abstract:
+def _known_callee(
+    body: BodyAnalysis, node: ast.Call, callee: Known | Method, args: list[Abstract]
+) -> Abstract:
     if isinstance(callee, Method):
         found = body.inference.of_method(callee.function, callee.owner)
-        known = None if isinstance(callee.function, FunctionType) else registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
+        known = (
+            None
+            if isinstance(callee.function, FunctionType)
+            else registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
+        )
     else:
         found = body.inference.of(callee.obj)
         known = registry.lookup(callee.obj)
@@ -66,15 +102,25 @@ def _known_callee(body: BodyAnalysis, node: ast.Call, callee: Known | Method, ar
         effect = _with_arguments(body, node, effect, args)
     if effect.kind != UNKNOWN:
         for arg in args:
-            if isinstance(arg, Known) and _has_state(arg.obj) and (known is not None and known.protocol):
-                effect = Effect(UNKNOWN, f"{what} uses up an iterator", reasons=(Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),))
+            if (
+                isinstance(arg, Known)
+                and _has_state(arg.obj)
+                and (known is not None and known.protocol)
+            ):
+                effect = Effect(
+                    UNKNOWN,
+                    f"{what} uses up an iterator",
+                    reasons=(
+                        Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),
+                    ),
+                )
     if _defers(callee, node):
         body.prints = True
         body.calls[node] = CallFact("print", _PURE_EFFECT, callee)
         return LOCAL
     body._join(effect, node, what)
     role = "barrier"
-    if effect.kind == QUERY or effect.kind == PURE and (effect.operator or effect.blocking):
+    if effect.kind == QUERY or (effect.kind == PURE and (effect.operator or effect.blocking)):
         # a call that only waits (`time.sleep`) does so on purpose: what follows is not to start before it ends
         role = "site" if known is None or effect.kind == QUERY else "wait"
         body.has_sites = True
@@ -105,7 +151,11 @@ def _broken_condition(known: registry.Known, node: ast.Call) -> str:
             return f"is only known without `{keyword.arg}=`"
     if known.literals is not None:
         for arg in (*node.args, *[keyword.value for keyword in node.keywords]):
-            if isinstance(arg, ast.Constant) and isinstance(arg.value, str) and arg.value not in known.literals:
+            if (
+                isinstance(arg, ast.Constant)
+                and isinstance(arg.value, str)
+                and arg.value not in known.literals
+            ):
                 return f"is not known with {arg.value!r}"
             if not isinstance(arg, ast.Constant):
                 return "is only known with literal codec names"
@@ -114,7 +164,9 @@ def _broken_condition(known: registry.Known, node: ast.Call) -> str:
     return ""
 
 
-def _with_arguments(body: BodyAnalysis, node: ast.Call, effect: Effect, args: list[Abstract]) -> Effect:
+def _with_arguments(
+    body: BodyAnalysis, node: ast.Call, effect: Effect, args: list[Abstract]
+) -> Effect:
     """A builtin that calls its arguments (`map`, `sorted(key=)`) has their effects too."""
     for arg in args:
         if arg == IMPURE_FUNCTION:
@@ -139,7 +191,11 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
     for obj in callee.objs:
         found = body.inference.of(obj)
         body.rest_on(found)
-        if worst is None or found.effect.kind == UNKNOWN or worst.kind == PURE and found.effect.kind == QUERY:
+        if (
+            worst is None
+            or found.effect.kind == UNKNOWN
+            or (worst.kind == PURE and found.effect.kind == QUERY)
+        ):
             worst = found.effect
         if worst.kind == UNKNOWN:
             break
@@ -150,12 +206,16 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
     return LOCAL
 
 
-def _method_on_value(body: BodyAnalysis, node: ast.Call, base: Abstract, name: str, args: list[Abstract]) -> Abstract:
+def _method_on_value(
+    body: BodyAnalysis, node: ast.Call, base: Abstract, name: str, args: list[Abstract]
+) -> Abstract:
     what = f"`{body.source.segment(node.func)}`"
     if isinstance(base, Fresh) and base.kind in ("handle", "object"):
         role = "glue" if base.kind == "handle" else "barrier"
         if role == "barrier":
-            return _unknown_callee(body, node, f"{what} is a method of an object made here, which is not followed")
+            return _unknown_callee(
+                body, node, f"{what} is a method of an object made here, which is not followed"
+            )
         body.calls[node] = CallFact("opaque", _PURE_EFFECT, base)
         return LOCAL
     if name in registry.MUTATORS and not (isinstance(base, Fresh) and base.kind == "scalar"):
@@ -164,7 +224,7 @@ def _method_on_value(body: BodyAnalysis, node: ast.Call, base: Abstract, name: s
             return LOCAL
         text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]
         return _unknown_callee(body, node, text)
-    if name in registry.PURE_METHOD_NAMES or isinstance(base, Fresh) and base.kind == "scalar":
+    if name in registry.PURE_METHOD_NAMES or (isinstance(base, Fresh) and base.kind == "scalar"):
         body.calls[node] = CallFact("glue", _PURE_EFFECT, base)
         if name in ("items", "keys", "values"):
             return Items(ARG if isinstance(base, Arg) else LOCAL)
@@ -187,7 +247,9 @@ def _has_state(obj: Any) -> bool:
     return hasattr(type(obj), "__next__")
 
 
-def _result(callee: Known | Method, known: registry.Known | None, args: list[Abstract], effect: Effect) -> Abstract:
+def _result(
+    callee: Known | Method, known: registry.Known | None, args: list[Abstract], effect: Effect
+) -> Abstract:
     obj = callee.obj if isinstance(callee, Known) else callee.function
     if known is None:
         return Fresh("object") if isinstance(obj, type) and effect.kind == PURE else LOCAL
@@ -203,7 +265,20 @@ def _result(callee: Known | Method, known: registry.Known | None, args: list[Abs
         return Items(LOCAL, (LOCAL, *inner[:1]) if name == "enumerate" else tuple(inner))
     if name in ("reversed", "iter", "sorted") and args:
         return Items(_element(args[0]))
-    if name in ("len", "sum", "min", "max", "str", "int", "float", "bool", "abs", "round", "repr", "format"):
+    if name in (
+        "len",
+        "sum",
+        "min",
+        "max",
+        "str",
+        "int",
+        "float",
+        "bool",
+        "abs",
+        "round",
+        "repr",
+        "format",
+    ):
         return SCALAR if name != "min" and name != "max" and name != "sum" else LOCAL
     return LOCAL
 

@@ -77,7 +77,9 @@ class Inferred:
         if id(self) in seen:
             return True
         seen.add(id(self))
-        return all(guard() for guard in self.guards) and all(each.holds(seen) for each in self.rests_on)
+        return all(guard() for guard in self.guards) and all(
+            each.holds(seen) for each in self.rests_on
+        )
 
 
 def worse(a: str, b: str) -> str:

@@ -18,7 +18,13 @@ from typing import Any
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
-from ember_jit.compiler.analysis.values import MISSING, Fresh, Known, Method, static_attribute, type_lookup
+from ember_jit.compiler.analysis.values import (
+    MISSING,
+    Fresh,
+    Known,
+    instance_dict,
+    type_lookup,
+)
 from ember_jit.compiler.frontend.source import NoSource, source_of
 from ember_jit.effects import label_of
 from ember_jit.operators import Operator
@@ -53,18 +59,28 @@ class Inference:
     def of(self, obj: Any) -> Inferred:
         """The effect of calling `obj`, with its guards."""
         if type(obj) is MethodType:
-            return self._remember((id(obj.__func__), id(obj.__self__)), obj.__self__, lambda: self._method(obj.__func__, obj.__self__))
+            return self._remember(
+                (id(obj.__func__), id(obj.__self__)),
+                obj.__self__,
+                lambda: self._method(obj.__func__, obj.__self__),
+            )
         return self._remember((id(obj), 0), obj, lambda: self._callable(obj))
 
     def of_method(self, function: Any, owner: Any) -> Inferred:
         """The effect of calling `function` bound to `owner`."""
-        return self._remember((id(function), id(owner)), owner, lambda: self._method(function, owner))
+        return self._remember(
+            (id(function), id(owner)), owner, lambda: self._method(function, owner)
+        )
 
-    def _remember(self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]) -> Inferred:
+    def _remember(
+        self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
+    ) -> Inferred:
         with self._lock:  # what is being inferred now is per thread: another thread's must not look like recursion
             return self._remembered(key, owner, infer)
 
-    def _remembered(self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]) -> Inferred:
+    def _remembered(
+        self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
+    ) -> Inferred:
         found = self._cache.get(key)
         if found is not None and found[0]() is owner and found[1].holds():
             return found[1]
@@ -99,7 +115,9 @@ class Inference:
         if label is None and known is not None:
             return self._registered(known)
         if isinstance(obj, FunctionType):
-            return self._declared(label, obj, None) if label is not None else self._function(obj, None)
+            return (
+                self._declared(label, obj, None) if label is not None else self._function(obj, None)
+            )
         if isinstance(obj, type):
             return self._constructor(obj)
         if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
@@ -111,7 +129,15 @@ class Inference:
     def _registered(self, known: registry.Known) -> Inferred:
         kind = known.kind if known.kind in (PURE, QUERY) else UNKNOWN
         reasons = () if kind != UNKNOWN else (Reason("", 0, known.evidence),)
-        return Inferred(Effect(kind, known.evidence, blocking=known.blocking, operator=kind == QUERY, reasons=reasons))
+        return Inferred(
+            Effect(
+                kind,
+                known.evidence,
+                blocking=known.blocking,
+                operator=kind == QUERY,
+                reasons=reasons,
+            )
+        )
 
     def _declared(self, label: Any, function: FunctionType | None, obj: Any) -> Inferred:
         guards: list[Guard] = []
@@ -121,15 +147,27 @@ class Inference:
             guards.extend(protocol_guards(obj))
         if label.kind in (PURE, QUERY) and not label.thread_bound:
             return Inferred(
-                Effect(label.kind, f"declared `{label}`", True, blocking=True, operator=True, nothrow=label.nothrow), guards
+                Effect(
+                    label.kind,
+                    f"declared `{label}`",
+                    True,
+                    blocking=True,
+                    operator=True,
+                    nothrow=label.nothrow,
+                ),
+                guards,
             )
-        text = f"declared `{label}`" + (": stays on the caller's thread" if label.thread_bound else ": kept in program order")
+        text = f"declared `{label}`" + (
+            ": stays on the caller's thread" if label.thread_bound else ": kept in program order"
+        )
         if not label.kind:
             found = self._function(function, None) if function is not None else self._instance(obj)
             if label.thread_bound:
                 return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),)), [], [found])
             return found
-        return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),), resource=label.resource), guards)
+        return Inferred(
+            Effect(UNKNOWN, text, True, (Reason("", 0, text),), resource=label.resource), guards
+        )
 
     def _instance(self, obj: Any) -> Inferred:
         kind = type(obj)
@@ -145,7 +183,9 @@ class Inference:
         effect = result.effect
         is_operator = type_lookup(kind, "forward") is not MISSING
         if effect.kind == UNKNOWN and self.stateless and is_operator:
-            effect = Effect(QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True)
+            effect = Effect(
+                QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True
+            )
         elif effect.kind != UNKNOWN and is_operator:
             effect = replace(effect, operator=True)
         return Inferred(effect, guards, [result])
@@ -155,7 +195,9 @@ class Inference:
         if type(cls) is not type and type(cls).__name__ not in ("ABCMeta",):
             return _unknown(f"the metaclass of {cls.__name__} is not `type`")
         new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
-        if isinstance(new, staticmethod) or new is not object.__new__ and not issubclass(cls, BaseException):
+        if isinstance(new, staticmethod) or (
+            new is not object.__new__ and not issubclass(cls, BaseException)
+        ):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
@@ -163,7 +205,9 @@ class Inference:
         return Inferred(result.effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
-        label = label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
+        label = (
+            label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
+        )
         if label is not None and label.kind:
             return self._declared(label, function, None)
         if isinstance(function, FunctionType):
@@ -172,11 +216,17 @@ class Inference:
         if known is not None:
             return self._registered(known)
         bound = registry.lookup(function)
-        return self._registered(bound) if bound is not None else _unknown(f"{_name(function)} is not in the registry of known callables")
+        return (
+            self._registered(bound)
+            if bound is not None
+            else _unknown(f"{_name(function)} is not in the registry of known callables")
+        )
 
     def _function(self, function: FunctionType, owner: Any) -> Inferred:
         if self.trust == "strict":
-            return _unknown(f'{_name(function)} has no label, and effects="strict" believes labels alone')
+            return _unknown(
+                f'{_name(function)} has no label, and effects="strict" believes labels alone'
+            )
         known = registry.lookup(function)
         if known is not None:
             return self._registered(known)
@@ -194,13 +244,23 @@ class Inference:
         children = list(body.rests_on.values())
         if body.effects:
             reasons = tuple(body.effects[:8])
-            return Inferred(Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites), guards, children)
+            return Inferred(
+                Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=body.has_sites),
+                guards,
+                children,
+            )
         kind = body.kind
         text = evidence or f"inferred from the source of {function.__qualname__}"
         if body.prints and body.composite:
-            reason = Reason(code.co_filename, code.co_firstlineno, "prints or logs between calls of its own")
-            return Inferred(Effect(UNKNOWN, str(reason), reasons=(reason,), operator=True), guards, children)
-        effect = Effect(kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints)
+            mixed = Reason(
+                code.co_filename, code.co_firstlineno, "prints or logs between calls of its own"
+            )
+            return Inferred(
+                Effect(UNKNOWN, str(mixed), reasons=(mixed,), operator=True), guards, children
+            )
+        effect = Effect(
+            kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints
+        )
         return Inferred(effect, guards, children)
 
     def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
@@ -213,7 +273,11 @@ class Inference:
 
 
 def _name(obj: Any) -> str:
-    name = getattr(obj, "__qualname__", None) if isinstance(obj, FunctionType | BuiltinFunctionType | type) else None
+    name = (
+        getattr(obj, "__qualname__", None)
+        if isinstance(obj, FunctionType | BuiltinFunctionType | type)
+        else None
+    )
     return name or getattr(obj, "__name__", None) or type(obj).__name__
 
 
@@ -224,7 +288,11 @@ def _unknown(text: str) -> Inferred:
 def is_trivial_call(call: FunctionType) -> bool:
     """Whether a `__call__` does nothing but call `forward(inputs=inputs)`."""
     code = original_code(call)
-    same = code.co_code == _TRIVIAL.co_code and code.co_names == ("forward",) and code.co_varnames == ("self", "inputs")
+    same = (
+        code.co_code == _TRIVIAL.co_code
+        and code.co_names == ("forward",)
+        and code.co_varnames == ("self", "inputs")
+    )
     return same and not call.__kwdefaults__
 
 
@@ -242,13 +310,15 @@ def protocol_guards(obj: Any) -> list[Guard]:
         reference = weakref.ref(obj)
     except TypeError:
         reference = lambda: obj  # type: ignore[assignment]  # noqa: E731
-    codes = [(each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)]
+    codes = [
+        (each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)
+    ]
 
     def holds() -> bool:
         live = reference()
         if live is None or type(live) is not kind:
             return False
-        space = getattr(live, "__dict__", None) if kind.__getattribute__ is object.__getattribute__ else None
+        space = instance_dict(live)
         if space and "forward" in space:
             return False
         if type_lookup(kind, "__call__") is not call or type_lookup(kind, "forward") is not forward:
@@ -256,9 +326,3 @@ def protocol_guards(obj: Any) -> list[Guard]:
         return all(original_code(function) is code for function, code in codes)
 
     return [holds]
-
-
-def resolve_attribute(owner: Any, name: str) -> Any:
-    """Static attribute lookup, with functions bound to nothing but their owner (see `values`)."""
-    found = static_attribute(owner, name)
-    return found if not isinstance(found, Method) else found

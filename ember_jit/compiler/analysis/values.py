@@ -1,8 +1,8 @@
 """What the analysis knows of a value without running anything: the abstract domain, and static lookup.
 
-    Known(obj)     the live object itself       Fresh(kind)   made in this call, owned by nobody else
-    OneOf(objs)    an element of a live list    Arg           reached from an argument
-    Items(elem)    an iterable of `elem`        Local         anything else
+Known(obj)     the live object itself       Fresh(kind)   made in this call, owned by nobody else
+OneOf(objs)    an element of a live list    Arg           reached from an argument
+Items(elem)    an iterable of `elem`        Local         anything else
 """
 
 from __future__ import annotations
@@ -83,7 +83,12 @@ def join(a: Abstract | None, b: Abstract) -> Abstract:
         return b
     if isinstance(a, Known) and isinstance(b, Known) and a.obj is b.obj:
         return a
-    if isinstance(a, Method) and isinstance(b, Method) and a.function is b.function and a.owner is b.owner:
+    if (
+        isinstance(a, Method)
+        and isinstance(b, Method)
+        and a.function is b.function
+        and a.owner is b.owner
+    ):
         return a
     objs = _alternatives(a), _alternatives(b)
     if objs[0] is not None and objs[1] is not None:
@@ -97,6 +102,12 @@ def _alternatives(value: Abstract) -> tuple[Any, ...] | None:
     if isinstance(value, OneOf):
         return value.objs
     return (value.obj,) if isinstance(value, Known) else None
+
+
+def has_plain_lookup(kind: type) -> bool:
+    """Whether attributes of instances of `kind` are found the usual way (no `__getattribute__` of its own)."""
+    found: object = type_lookup(kind, "__getattribute__")
+    return found is object.__dict__["__getattribute__"]
 
 
 def type_lookup(kind: type, name: str) -> Any:
@@ -130,11 +141,13 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
             return Known(found.__func__)
         if isinstance(found, classmethod):
             return Method(found.__func__, owner)
-        if found is MISSING or hasattr(type(found), "__get__") and not isinstance(found, FunctionType):
+        if found is MISSING or (
+            hasattr(type(found), "__get__") and not isinstance(found, FunctionType)
+        ):
             return None
         return Known(found)
     kind = type(owner)
-    if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ != "builtins":
+    if not has_plain_lookup(kind) and kind.__module__ != "builtins":
         return None
     found = type_lookup(kind, name)
     is_data = found is not MISSING and hasattr(type(found), "__set__")
@@ -156,7 +169,11 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
             return Known(found.__get__(owner, kind))
         except AttributeError:
             return None
-    if type(found).__name__ in ("method_descriptor", "builtin_function_or_method", "wrapper_descriptor"):
+    if type(found).__name__ in (
+        "method_descriptor",
+        "builtin_function_or_method",
+        "wrapper_descriptor",
+    ):
         return Method(found, owner)
     return None if hasattr(type(found), "__get__") else Known(found)
 

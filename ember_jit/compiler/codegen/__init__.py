@@ -1,0 +1,1 @@
+"""Generated programs: issue programs, retire programs, and their linking."""

@@ -88,7 +88,10 @@ class Guard:
         return _op("item", self.expr(node.value), self.expr(node.slice))
 
     def _Slice(self, node: ast.Slice) -> ast.expr:
-        parts = [self.expr(part) if part is not None else ast.Constant(None) for part in (node.lower, node.upper, node.step)]
+        parts = [
+            self.expr(part) if part is not None else ast.Constant(None)
+            for part in (node.lower, node.upper, node.step)
+        ]
         return _op("cut", *parts)
 
     def _BinOp(self, node: ast.BinOp) -> ast.expr:
@@ -106,7 +109,14 @@ class Guard:
         operands = [self.expr(each) for each in (node.left, *node.comparators)]
         parts: list[ast.expr] = []
         for index, operator in enumerate(node.ops):
-            parts.append(_op("compare", ast.Constant(_COMPARE[type(operator)]), operands[index], operands[index + 1]))
+            parts.append(
+                _op(
+                    "compare",
+                    ast.Constant(_COMPARE[type(operator)]),
+                    operands[index],
+                    operands[index + 1],
+                )
+            )
         return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
 
     def _BoolOp(self, node: ast.BoolOp) -> ast.expr:
@@ -118,7 +128,9 @@ class Guard:
 
     def _JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         parts = [self.expr(value) for value in node.values]
-        return ast.Call(ast.Attribute(ast.Constant(""), "join", ast.Load()), [ast.Tuple(parts, ast.Load())], [])
+        return ast.Call(
+            ast.Attribute(ast.Constant(""), "join", ast.Load()), [ast.Tuple(parts, ast.Load())], []
+        )
 
     def _FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
         spec = self.expr(node.format_spec) if node.format_spec is not None else ast.Constant("")
@@ -165,15 +177,30 @@ class Guard:
         for generator in node.generators:
             target = generator.target
             if isinstance(target, ast.Name):
-                generators.append(ast.comprehension(target, _op("iterate", self.expr(generator.iter)), [self.test(c) for c in generator.ifs], 0))
+                generators.append(
+                    ast.comprehension(
+                        target,
+                        _op("iterate", self.expr(generator.iter)),
+                        [self.test(c) for c in generator.ifs],
+                        0,
+                    )
+                )
                 continue
-            if not isinstance(target, ast.Tuple) or not all(isinstance(each, ast.Name) for each in target.elts):
+            if not isinstance(target, ast.Tuple) or not all(
+                isinstance(each, ast.Name) for each in target.elts
+            ):
                 raise CannotGuard("a nested comprehension target")
             self._fresh += 1
             item = f"_u{self._fresh}"
-            generators.append(ast.comprehension(ast.Name(item, ast.Store()), _op("iterate", self.expr(generator.iter)), [], 0))
+            generators.append(
+                ast.comprehension(
+                    ast.Name(item, ast.Store()), _op("iterate", self.expr(generator.iter)), [], 0
+                )
+            )
             once = ast.Tuple([_op("spread", ast.Name(item, ast.Load()))], ast.Load())
-            generators.append(ast.comprehension(target, once, [self.test(c) for c in generator.ifs], 0))
+            generators.append(
+                ast.comprehension(target, once, [self.test(c) for c in generator.ifs], 0)
+            )
         return (generators,)
 
     def _ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> ast.expr:
@@ -195,7 +222,9 @@ class Guard:
             inner = self._ListComp(arg) if isinstance(arg, ast.GeneratorExp) else None
             args.extend([inner] if inner is not None else self._elements([arg]))
         keywords = [
-            ast.keyword(None, _op("mapping", self.expr(k.value))) if k.arg is None else ast.keyword(k.arg, self.expr(k.value))
+            ast.keyword(None, _op("mapping", self.expr(k.value)))
+            if k.arg is None
+            else ast.keyword(k.arg, self.expr(k.value))
             for k in node.keywords
         ]
         return args, keywords
@@ -210,11 +239,19 @@ class Guard:
             raise CannotGuard("a call")
         args, keywords = self.arguments(node)
         callee = fact.callee
-        on_value = not isinstance(callee, Known | Method) or isinstance(callee, Method) and type(callee.function).__name__ == "method_descriptor"
+        on_value = not isinstance(callee, Known | Method) or (
+            isinstance(callee, Method) and type(callee.function).__name__ == "method_descriptor"
+        )
         if on_value:
             if not isinstance(node.func, ast.Attribute):
                 raise CannotGuard("a call of a value")
-            return _op("method", self.expr(node.func.value), ast.Constant(node.func.attr), *args, keywords=keywords)
+            return _op(
+                "method",
+                self.expr(node.func.value),
+                ast.Constant(node.func.attr),
+                *args,
+                keywords=keywords,
+            )
         return _op("call", self.expr(node.func), *args, keywords=keywords)
 
 

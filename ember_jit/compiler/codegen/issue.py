@@ -49,7 +49,14 @@ class IssueEmitter:
         bounded: pause before each call when the window is full, not only in loops.
     """
 
-    def __init__(self, function: Function, region: AheadRegion, facts: BodyAnalysis, next_site: int, bounded: bool) -> None:
+    def __init__(
+        self,
+        function: Function,
+        region: AheadRegion,
+        facts: BodyAnalysis,
+        next_site: int,
+        bounded: bool,
+    ) -> None:
         self.function = function
         self.region = region
         self.guard = Guard(facts, facts.source.class_name)
@@ -68,6 +75,11 @@ class IssueEmitter:
         self.keys: list[str] = []
         self.comp_temps: set[str] = set()
         self.loops_open = 0
+        self.parents = {
+            child: node
+            for node in ast.walk(facts.source.node)
+            for child in ast.iter_child_nodes(node)
+        }
         self.in_block = False
         self.now: Op | None = None
         self.block: Op | None = None
@@ -150,7 +162,8 @@ class IssueEmitter:
         here = self.order.get(self.now, -1)
         mine = self.loops_of.get(self.now, frozenset())
         return not any(
-            name in read and (self.order[op] > here or mine & self.loops_of.get(op, frozenset())) for name, op in self.mutations
+            name in read and (self.order[op] > here or mine & self.loops_of.get(op, frozenset()))
+            for name, op in self.mutations
         )
 
     def _delayed(self, maybe: list[str], text: str, *trees: ast.AST | None) -> str:
@@ -159,7 +172,11 @@ class IssueEmitter:
 
     def _parameters(self, maybe: list[str], *trees: ast.AST | None) -> str:
         """Parameters of a delayed expression: known variables are bound now, for they may be assigned again."""
-        known = sorted(name for name in self._names(*trees) if name in self.local and self.status.get(name) == KNOWN)
+        known = sorted(
+            name
+            for name in self._names(*trees)
+            if name in self.local and self.status.get(name) == KNOWN
+        )
         known += [key for key in self.keys if key in self._names(*trees)]
         return ", ".join([*maybe, *[f"{name}={name}" for name in known]])
 
@@ -193,7 +210,11 @@ class IssueEmitter:
                 if self._maybe_fresh(op.value) and not self._only_inside(target.id):
                     self._lose(op)
                     return
-            elif target.id not in self.mutated and self._maybe_fresh(op.value) and not target.id.startswith("_t"):
+            elif (
+                target.id not in self.mutated
+                and self._maybe_fresh(op.value)
+                and not target.id.startswith("_t")
+            ):
                 kept = self._keep(op, text, state)
                 if kept is None:
                     self._lose(op)
@@ -210,7 +231,9 @@ class IssueEmitter:
         self._unpack(target, text, state)
 
     def _unpack(self, target: ast.expr, text: str, state: int) -> None:
-        if not isinstance(target, ast.Tuple | ast.List) or not all(isinstance(each, ast.Name) for each in target.elts):
+        if not isinstance(target, ast.Tuple | ast.List) or not all(
+            isinstance(each, ast.Name) for each in target.elts
+        ):
             for name in self._names(target):
                 self.status[name] = LOST
             return
@@ -243,16 +266,43 @@ class IssueEmitter:
             return self._maybe_fresh(node.body) or self._maybe_fresh(node.orelse)
         if isinstance(node, ast.Call):
             func = node.func
-            scalars = ("len", "str", "int", "float", "bool", "repr", "abs", "round", "strip", "lower", "upper", "join", "format", "get", "startswith")
-            name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+            scalars = (
+                "len",
+                "str",
+                "int",
+                "float",
+                "bool",
+                "repr",
+                "abs",
+                "round",
+                "strip",
+                "lower",
+                "upper",
+                "join",
+                "format",
+                "get",
+                "startswith",
+            )
+            name = (
+                func.id
+                if isinstance(func, ast.Name)
+                else func.attr
+                if isinstance(func, ast.Attribute)
+                else ""
+            )
             return name not in scalars
         return True
 
     def _only_inside(self, name: str) -> bool:
         """Whether the retire program uses `name` only inside the block that is being emitted."""
-        assert self.block is not None and self.block.stmt is not None
+        assert self.block is not None
+        assert self.block.stmt is not None
         inside = {id(n) for n in ast.walk(self.block.stmt)}
-        return all(id(n) in inside for n in ast.walk(self.facts.source.node) if isinstance(n, ast.Name) and n.id == name)
+        return all(
+            id(n) in inside
+            for n in ast.walk(self.facts.source.node)
+            if isinstance(n, ast.Name) and n.id == name
+        )
 
     def _maybe_fresh_parts(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Tuple | ast.List):
@@ -269,11 +319,20 @@ class IssueEmitter:
         """Offer a value that both programs must share."""
         statement = op.stmt
         node = getattr(statement, "value", None)
-        if not isinstance(statement, ast.Assign | ast.AnnAssign) or op.origin is not statement or node is None or self._lambda_scope():
+        if (
+            not isinstance(statement, ast.Assign | ast.AnnAssign)
+            or op.origin is not statement
+            or node is None
+            or self._lambda_scope()
+        ):
             return None
         number = self.next_site
         self.next_site += 1
-        inner = tuple(site.number for site in self.function.sites if any(n is site.node for n in ast.walk(node)))
+        inner = tuple(
+            site.number
+            for site in self.function.sites
+            if any(n is site.node for n in ast.walk(node))
+        )
         self.issue.kept[number] = (node, self._loops_now(), inner)
         return f"_w.keep({self._key(number)}, {self.region.number}, {text})"
 
@@ -318,8 +377,12 @@ class IssueEmitter:
         except CannotGuard:
             return inline
         args_text = ast.unparse(ast.fix_missing_locations(ast.Tuple(args, ast.Load())))
-        pairs: list[tuple[ast.expr | None, ast.expr]] = [(ast.Constant(k.arg) if k.arg else None, k.value) for k in keywords]
-        kwargs_text = ast.unparse(ast.fix_missing_locations(ast.Dict([k for k, _ in pairs], [v for _, v in pairs])))
+        pairs: list[tuple[ast.expr | None, ast.expr]] = [
+            (ast.Constant(k.arg) if k.arg else None, k.value) for k in keywords
+        ]
+        kwargs_text = ast.unparse(
+            ast.fix_missing_locations(ast.Dict([k for k, _ in pairs], [v for _, v in pairs]))
+        )
         if state == KNOWN:
             return f"_w.call({key}, {callee}, {args_text}, {kwargs_text})"
         maybe = self._maybe_names(*trees)
@@ -330,20 +393,39 @@ class IssueEmitter:
 
     def _reads_live_out(self, trees: list[ast.expr]) -> bool:
         """Whether an argument is a container built here that the retire program goes on using."""
-        return any(name in self.mutated and self._used_elsewhere(name, trees) for name in self._names(*trees))
+        return any(
+            name in self.mutated and self._used_elsewhere(name, trees)
+            for name in self._names(*trees)
+        )
 
     def _used_elsewhere(self, name: str, trees: list[ast.expr]) -> bool:
+        """Whether anything but building it, before this call, touches the container `name`.
+
+        The issue program passes a container of its own to the call.  The retire program's must not be
+        seen beside it, or the two could be told apart.
+        """
         mine = {id(n) for tree in trees for n in ast.walk(tree)}
-        position = max((getattr(tree, "lineno", 0) for tree in trees), default=0)
+        first = min((getattr(tree, "lineno", 0) for tree in trees), default=0)
         for inner in ast.walk(self.facts.source.node):
-            if isinstance(inner, ast.Name) and inner.id == name and isinstance(inner.ctx, ast.Load) and id(inner) not in mine:
-                if inner.lineno > position or self.keys:
-                    if not self._is_mutation_base(inner) or inner.lineno > position:
-                        return True
+            if not isinstance(inner, ast.Name) or inner.id != name or id(inner) in mine:
+                continue
+            if not isinstance(inner.ctx, ast.Load):
+                continue
+            if inner.lineno >= first or self.keys or not self._only_looks(inner):
+                return True
         return False
 
-    def _is_mutation_base(self, node: ast.Name) -> bool:
-        del node
+    def _only_looks(self, node: ast.Name) -> bool:
+        """Whether this use of a container neither keeps it nor hands it on."""
+        parent = self.parents.get(node)
+        if isinstance(parent, ast.Attribute | ast.Subscript | ast.Compare | ast.UnaryOp):
+            return True
+        if isinstance(parent, ast.For | ast.comprehension):
+            return parent.iter is node
+        if isinstance(parent, ast.If | ast.While):
+            return True
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
+            return parent.func.id in ("len", "sum", "sorted", "min", "max", "list", "tuple", "set")
         return False
 
     def _op_helper(self, op: Op) -> None:
@@ -366,7 +448,11 @@ class IssueEmitter:
             self.line(f"_w.require({callee})")
             return
         key = self._register(op)
-        call = ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), "helper", ast.Load()), [ast.parse(callee, mode="eval").body, *args], keywords)
+        call = ast.Call(
+            ast.Attribute(ast.Name("_w", ast.Load()), "helper", ast.Load()),
+            [ast.parse(callee, mode="eval").body, *args],
+            keywords,
+        )
         text = ast.unparse(ast.fix_missing_locations(call))
         self.line(f"_w.require({callee})")
         if state == MAYBE:
@@ -404,9 +490,19 @@ class IssueEmitter:
     def _mutation(self, op: Op, name: str) -> str | None:
         try:
             if isinstance(op.target, ast.Subscript) and op.value is not None:
-                parts = [ast.Name(name, ast.Load()), self.guard.expr(op.target.slice), self.guard.expr(op.value)]
-                call: ast.expr = ast.Call(ast.Attribute(ast.Name("_e", ast.Load()), "store", ast.Load()), parts, [])
-            elif isinstance(op.value, ast.Call) and isinstance(op.value.func, ast.Attribute) and not op.value.keywords:
+                parts = [
+                    ast.Name(name, ast.Load()),
+                    self.guard.expr(op.target.slice),
+                    self.guard.expr(op.value),
+                ]
+                call: ast.expr = ast.Call(
+                    ast.Attribute(ast.Name("_e", ast.Load()), "store", ast.Load()), parts, []
+                )
+            elif (
+                isinstance(op.value, ast.Call)
+                and isinstance(op.value.func, ast.Attribute)
+                and not op.value.keywords
+            ):
                 args, _ = self.guard.arguments(op.value)
                 call = ast.Call(
                     ast.Attribute(ast.Name("_e", ast.Load()), "mutate", ast.Load()),
@@ -426,7 +522,9 @@ class IssueEmitter:
     _op_raise = _op_return
 
     def _op_break(self, op: Op) -> None:
-        self.line(op.kind if self.loops_open else "return _w.stop()")  # the loop may stand around the region
+        self.line(
+            op.kind if self.loops_open else "return _w.stop()"
+        )  # the loop may stand around the region
 
     _op_continue = _op_break
 
@@ -444,7 +542,6 @@ class IssueEmitter:
 
     def _op_if(self, op: Op) -> None:
         assert op.value is not None
-        then, other = op.regions
         inner = [each for region in op.regions for o in region.ops for each in o.walk()]
         calls = any(each.kind in ("call", "helper", "emit") for each in inner)
         exits = _has_exit(op)
@@ -471,7 +568,10 @@ class IssueEmitter:
     def _glue_block(self, op: Op) -> bool:
         """A branch or loop without calls, over pending values: one piece of glue, evaluated when they are there."""
         inner = [each for region in op.regions for o in region.ops for each in o.walk()]
-        if self.in_block or any(each.kind not in ("glue", "mutate", "if", "for", "while", "break", "continue") for each in inner):
+        if self.in_block or any(
+            each.kind not in ("glue", "mutate", "if", "for", "while", "break", "continue")
+            for each in inner
+        ):
             return False
         if op.kind == "if" and any(each.kind in ("break", "continue") for each in inner):
             return False
@@ -482,7 +582,14 @@ class IssueEmitter:
             return False
         self._part_count += 1
         name = f"_ahead_{self.region.number}_{self._part_count}"
-        saved = self.lines, self.depth, dict(self.status), self.loops_open, self.keys, set(self.issue.loops)
+        saved = (
+            self.lines,
+            self.depth,
+            dict(self.status),
+            self.loops_open,
+            self.keys,
+            set(self.issue.loops),
+        )
         self.lines, self.depth, self.loops_open, self.keys = [], 1, 0, []
         self.in_block, self.block = True, op
         for each in taken:
@@ -495,7 +602,9 @@ class IssueEmitter:
         self.lines, self.depth, self.status, self.loops_open, self.keys, self.issue.loops = saved
         if not outputs:
             return False
-        self.parts.append("\n".join([f"def {name}({', '.join(['_w', '_e', *taken])}):", *body]) + "\n")
+        self.parts.append(
+            "\n".join([f"def {name}({', '.join(['_w', '_e', *taken])}):", *body]) + "\n"
+        )
         maybe = [n for n in taken if self.status[n] == MAYBE]
         known = [n for n in taken if self.status[n] == KNOWN]
         parameters = ", ".join([*maybe, *[f"{n}={n}" for n in known]])
@@ -530,7 +639,9 @@ class IssueEmitter:
         for inner in op.walk():
             if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
                 try:
-                    callee = ast.unparse(ast.fix_missing_locations(self.guard.callee(inner.value.func)))
+                    callee = ast.unparse(
+                        ast.fix_missing_locations(self.guard.callee(inner.value.func))
+                    )
                 except CannotGuard:
                     callee = ""
                 if not callee or self._state(inner.value.func) != KNOWN:
@@ -547,9 +658,15 @@ class IssueEmitter:
         outputs = sorted({base(v) for v in op.defs} & self.needed - self.mutated)
         self._part_count += 1
         name = f"_ahead_{self.region.number}_{self._part_count}"
-        used = {n for inner in op.walk() for n in self._names(inner.value, inner.target)} | set(outputs)
-        captured = sorted(n for n in used if self.status.get(n, LOST) != LOST and n in self.local and n not in self.mutated)
-        captured += [key for key in self.keys]
+        used = {n for inner in op.walk() for n in self._names(inner.value, inner.target)} | set(
+            outputs
+        )
+        captured = sorted(
+            n
+            for n in used
+            if self.status.get(n, LOST) != LOST and n in self.local and n not in self.mutated
+        )
+        captured += list(self.keys)
         saved = self.lines, self.depth, dict(self.status), self.loops_open
         self.lines, self.depth, self.loops_open = [], 1, 0
         for each in self.mutated:
@@ -561,10 +678,17 @@ class IssueEmitter:
             self._inline_if(op, "_e.truth(_gate)")
         else:
             self._walk_for(op, "_gate")
-        results = [each if self.status.get(each, LOST) != LOST else "_w.nothing" for each in outputs]
+        results = [
+            each if self.status.get(each, LOST) != LOST else "_w.nothing" for each in outputs
+        ]
         self.line(f"return ({', '.join(results)}{',' if results else ''})")
         self.line("yield")
-        part = "\n".join([f"def {name}(_w, _e, _gate{''.join(', ' + c for c in captured)}):", *self.lines]) + "\n"
+        part = (
+            "\n".join(
+                [f"def {name}(_w, _e, _gate{''.join(', ' + c for c in captured)}):", *self.lines]
+            )
+            + "\n"
+        )
         self.parts.append(part)
         self.lines, self.depth, self.status, self.loops_open = saved
         self._lose(op)
@@ -593,7 +717,11 @@ class IssueEmitter:
             if inner.kind not in ("call", "helper") or not isinstance(inner.value, ast.Call):
                 continue
             func = inner.value.func
-            if self._state(func) != KNOWN or self._names(func) & inside or self._names(func) & self._names(op.target):
+            if (
+                self._state(func) != KNOWN
+                or self._names(func) & inside
+                or self._names(func) & self._names(op.target)
+            ):
                 return None
             try:
                 found.append(ast.unparse(ast.fix_missing_locations(self.guard.callee(func))))
@@ -627,7 +755,8 @@ class IssueEmitter:
             self._fork(op, text, "for")
 
     def _walk_for(self, op: Op, text: str) -> None:
-        assert op.target is not None and op.loop is not None
+        assert op.target is not None
+        assert op.loop is not None
         self.issue.loops.add(op.loop)
         index = f"_i{op.loop}"
         self.keys.append(index)
@@ -646,7 +775,9 @@ class IssueEmitter:
             self._ops(op.regions[1].ops)
             self.depth -= 1
 
-    def _for_body(self, op: Op, index: str, item: str, simple: bool, text: str, targets: set[str], pairs: bool) -> None:
+    def _for_body(
+        self, op: Op, index: str, item: str, simple: bool, text: str, targets: set[str], pairs: bool
+    ) -> None:
         if self.in_block:
             self.line(f"for {item} in _e.iterate({text}):")
             self.depth += 1
@@ -657,7 +788,9 @@ class IssueEmitter:
         for name in targets:
             self.status[name] = KNOWN
         if simple and pairs:
-            self.status[item] = LOST  # a tuple made anew by the iterator: the retire program has its own
+            self.status[item] = (
+                LOST  # a tuple made anew by the iterator: the retire program has its own
+            )
         elif not simple:
             assert op.target is not None
             self._unpack(op.target, item, KNOWN)
@@ -688,14 +821,21 @@ class IssueEmitter:
             self.status = joined
 
     def _op_while(self, op: Op) -> None:
-        assert op.value is not None and op.loop is not None
+        assert op.value is not None
+        assert op.loop is not None
         body, orelse, test = op.regions
         everything = [each for region in op.regions for o in region.ops for each in o.walk()]
         calls = any(each.kind in ("call", "helper") for each in everything)
         if not calls and not _leaves_function(op) and not _defined(op) & self.needed:
             self._lose(op)
             return
-        if not calls and not _leaves_function(op) and not self.in_block and self._state(op.value) == MAYBE and self._glue_block(op):
+        if (
+            not calls
+            and not _leaves_function(op)
+            and not self.in_block
+            and self._state(op.value) == MAYBE
+            and self._glue_block(op)
+        ):
             return
         if orelse.ops:
             self.line("return _w.stop()")
@@ -731,7 +871,9 @@ class IssueEmitter:
         if sink is not None:
             self.line(f"{sink} = []")
         self._sink.append(sink)
-        inside = {base(v) for inner in op.walk() for v in inner.defs if not base(v).startswith("_t")}
+        inside = {
+            base(v) for inner in op.walk() for v in inner.defs if not base(v).startswith("_t")
+        }
         saved = {name: self.status.get(name, KNOWN) for name in inside}
         self._ops(op.regions[0].ops)
         self.status.update(saved)  # a comprehension has a scope of its own
@@ -762,7 +904,9 @@ class IssueEmitter:
         self._ops(body.ops)
         self._ops(orelse.ops)
         leaving = [region for region in handlers if _region_leaves(region)]
-        catching = [region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")]
+        catching = [
+            region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")
+        ]
         if catching:
             self._lose(op)
         if leaving or any(region.ops and _region_leaves(region) for region in (final,)):
@@ -773,10 +917,17 @@ class IssueEmitter:
             callee = ast.unparse(ast.fix_missing_locations(self.guard.callee(func)))
         except CannotGuard:
             callee = ""
-        self.line(f"_w.require({callee})" if callee and self._state(func) == KNOWN else "return _w.stop()")
+        self.line(
+            f"_w.require({callee})" if callee and self._state(func) == KNOWN else "return _w.stop()"
+        )
 
 
-_GATHER = {"ListComp": "as_list", "GeneratorExp": "as_list", "SetComp": "as_set", "DictComp": "as_dict"}
+_GATHER = {
+    "ListComp": "as_list",
+    "GeneratorExp": "as_list",
+    "SetComp": "as_set",
+    "DictComp": "as_dict",
+}
 
 
 def _enclosing_loops(ops: tuple[Op, ...]) -> dict[Op, frozenset[Op]]:
@@ -803,7 +954,9 @@ def _free_in(node: ast.AST, bound: frozenset[str], found: set[str]) -> None:
         return
     if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         _free_in(node.generators[0].iter, bound, found)
-        targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        targets = {
+            n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)
+        }
         inner = bound | targets
         for generator in node.generators[1:]:
             _free_in(generator.iter, inner, found)
@@ -853,21 +1006,34 @@ def _leaves_function(op: Op) -> bool:
 
 
 def _region_leaves(region: Region) -> bool:
-    return any(inner.kind in ("return", "break", "continue") for op in region.ops for inner in op.walk())
+    return any(
+        inner.kind in ("return", "break", "continue") for op in region.ops for inner in op.walk()
+    )
 
 
 def _yields_pairs(node: ast.expr | None) -> bool:
     if not isinstance(node, ast.Call):
         return False
     func = node.func
-    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+    name = (
+        func.id
+        if isinstance(func, ast.Name)
+        else func.attr
+        if isinstance(func, ast.Attribute)
+        else ""
+    )
     return name in ("enumerate", "zip", "items")
 
 
 def _needed(ops: list[Op]) -> set[str]:
     """Names that arguments, receivers and control of calls depend on, transitively."""
     needed: set[str] = set()
-    guarding = [op for op in ops if op.kind in ("if", "for", "while") and (_has_exit(op) or any(i.kind in ("call", "helper") for i in op.walk()))]
+    guarding = [
+        op
+        for op in ops
+        if op.kind in ("if", "for", "while")
+        and (_has_exit(op) or any(i.kind in ("call", "helper") for i in op.walk()))
+    ]
     for op in ops:
         if op.kind == "call" or op.kind == "assert" or op in guarding:
             needed |= {base(use) for use in op.uses}
@@ -875,10 +1041,18 @@ def _needed(ops: list[Op]) -> set[str]:
     while changed:
         changed = False
         for op in ops:
-            if op.kind in ("glue", "mutate", "helper", "comp", "if", "for") and {base(v) for v in op.defs} & needed:
+            if (
+                op.kind in ("glue", "mutate", "helper", "comp", "if", "for")
+                and {base(v) for v in op.defs} & needed
+            ):
                 uses = {base(use) for use in op.uses}
                 if op.kind == "comp":
-                    uses |= {base(use) for inner in op.walk() if inner.kind in ("emit", "if") for use in inner.uses}
+                    uses |= {
+                        base(use)
+                        for inner in op.walk()
+                        if inner.kind in ("emit", "if")
+                        for use in inner.uses
+                    }
                 if not uses <= needed:
                     needed |= uses
                     changed = True

@@ -15,16 +15,23 @@ from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 
 
-def link_retire_program(unit: Unit, function: FunctionType, source: Source, node: ast.FunctionDef) -> CodeType | None:
+def link_retire_program(
+    unit: Unit, function: FunctionType, source: Source, node: ast.FunctionDef
+) -> CodeType | None:
     """The code of the retire program, with the unit among its constants; None if its variables do not fit."""
     original = unit.original
-    compiled = compile_functions([node], original, source.class_name, original.co_freevars, source.imports).get(node.name)
+    compiled = compile_functions(
+        [node], original, source.class_name, original.co_freevars, source.imports
+    ).get(node.name)
     if compiled is None or compiled.co_freevars != original.co_freevars:
         return None
     if compiled.co_varnames[: _arg_count(original)] != original.co_varnames[: _arg_count(original)]:
         return None
     return compiled.replace(
-        co_consts=tuple(unit if const == MARKER and type(const) is str else const for const in compiled.co_consts),
+        co_consts=tuple(
+            unit if const == MARKER and type(const) is str else const
+            for const in compiled.co_consts
+        ),
         co_qualname=original.co_qualname,
         co_flags=original.co_flags,
         co_firstlineno=original.co_firstlineno,
@@ -32,10 +39,17 @@ def link_retire_program(unit: Unit, function: FunctionType, source: Source, node
 
 
 def _arg_count(code: CodeType) -> int:
-    return code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    return (
+        code.co_argcount
+        + code.co_kwonlyargcount
+        + bool(code.co_flags & 4)
+        + bool(code.co_flags & 8)
+    )
 
 
-def link_issue_programs(plan: Plan, function: FunctionType, original: CodeType, source: Source, issues: list[Issue]) -> None:
+def link_issue_programs(
+    plan: Plan, function: FunctionType, original: CodeType, source: Source, issues: list[Issue]
+) -> None:
     """Make functions of the issue programs; their text is in `linecache`, under a name of its own."""
     if not issues:
         return
@@ -44,7 +58,13 @@ def link_issue_programs(plan: Plan, function: FunctionType, original: CodeType, 
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     nodes = [node for node in ast.parse(text, filename).body if isinstance(node, ast.FunctionDef)]
     place = original.replace(co_filename=filename, co_flags=original.co_flags & ~0x1FF0000)
-    codes = compile_functions(nodes, place, None, [name for name in original.co_freevars if name != "__class__"], source.imports)
+    codes = compile_functions(
+        nodes,
+        place,
+        None,
+        [name for name in original.co_freevars if name != "__class__"],
+        source.imports,
+    )
     if not codes and issues:
         raise InvalidIR(f"the issue programs of {function.__qualname__} do not compile:\n{text}")
     cells: dict[str, Any] = dict(zip(original.co_freevars, function.__closure__ or (), strict=True))

@@ -22,7 +22,9 @@ from ember_jit.ir.ops import Function
 MARKER = "<ember_jit unit>"
 
 
-def retire_program(source: Source, function: Function, regions: list[AheadRegion], issues: list[Issue]) -> ast.FunctionDef:
+def retire_program(
+    source: Source, function: Function, regions: list[AheadRegion], issues: list[Issue]
+) -> ast.FunctionDef:
     """The definition of the retire program; the constant `MARKER` stands for the function's unit."""
     memo: dict[int, Any] = {}
     node: ast.FunctionDef = copy.deepcopy(source.node, memo)
@@ -39,9 +41,15 @@ def retire_program(source: Source, function: Function, regions: list[AheadRegion
     opened = ast.Call(ast.Attribute(ast.Constant(MARKER), "open", ast.Load()), [owner], [])
     prologue: list[ast.stmt] = [
         ast.Assign([ast.Name("_w", ast.Store())], opened),
-        ast.If(ast.Compare(ast.Name("_w", ast.Load()), [ast.Is()], [ast.Constant(None)]), [*untouched, ast.Return(None)], []),
+        ast.If(
+            ast.Compare(ast.Name("_w", ast.Load()), [ast.Is()], [ast.Constant(None)]),
+            [*untouched, ast.Return(None)],
+            [],
+        ),
     ]
-    close = ast.Expr(ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), "close", ast.Load()), [], []))
+    close = ast.Expr(
+        ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), "close", ast.Load()), [], [])
+    )
     guarded = ast.Try(body, [], [], [close])
     for made in (*prologue, guarded):
         _locate(made, node)
@@ -61,7 +69,11 @@ def _locate(tree: ast.AST, at: ast.AST) -> None:
 
 def _split_docstring(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
     first = body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    ):
         return body[:1], body[1:]
     return [], body
 
@@ -89,12 +101,20 @@ def _hoist(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
 class _Rewriter:
     """Puts the runtime's hooks into a copy of the user's tree."""
 
-    def __init__(self, memo: dict[int, Any], function: Function, regions: list[AheadRegion], issues: list[Issue]) -> None:
+    def __init__(
+        self,
+        memo: dict[int, Any],
+        function: Function,
+        regions: list[AheadRegion],
+        issues: list[Issue],
+    ) -> None:
         self.calls: dict[int, int] = {}
         self.kept: dict[int, int] = {}
         self.starts: dict[int, list[tuple[int, Issue]]] = {}
         self.loops: dict[int, int] = {}
-        self.entered = {id(memo[id(site.node)]) for site in function.sites if site.effect != "declared"}
+        self.entered = {
+            id(memo[id(site.node)]) for site in function.sites if site.effect != "declared"
+        }
         for region, issue in zip(regions, issues, strict=True):
             self.starts.setdefault(id(memo[id(region.start)]), []).append((region.number, issue))
             for number in issue.sites:
@@ -116,7 +136,9 @@ class _Rewriter:
                 out.append(_at(ast.Expr(_hook("ahead", ast.Constant(number), *names)), statement))
             loop = self.loops.get(id(statement))
             if loop is not None and isinstance(statement, ast.While):
-                out.append(_at(ast.Expr(_hook("loop", ast.Constant(loop), ast.Constant(None))), statement))
+                out.append(
+                    _at(ast.Expr(_hook("loop", ast.Constant(loop), ast.Constant(None))), statement)
+                )
             out.append(self._statement(statement, loop))
         return out
 
@@ -162,8 +184,13 @@ class _Rewriter:
             return self._take(self.kept[id(node)], node, node)
         return node
 
-    def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> ast.expr:
-        return _at(ast.IfExp(_hook("has", ast.Constant(number)), _hook("take", ast.Constant(number)), otherwise), node)
+    def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> Any:
+        return _at(
+            ast.IfExp(
+                _hook("has", ast.Constant(number)), _hook("take", ast.Constant(number)), otherwise
+            ),
+            node,
+        )
 
 
 def _hook(name: str, *args: ast.expr) -> ast.expr:

@@ -1,0 +1,1 @@
+"""From a live function to IR: source retrieval and lowering."""

@@ -17,13 +17,15 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from ember_jit.compiler.analysis.body import BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.body import SCALAR, BodyAnalysis, CallFact
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
 from ember_jit.compiler.frontend.source import Source
 from ember_jit.ir.ops import Function, Op, Region, Site
 
 _SITE_ROLES = frozenset({"site", "dynamic"})
-_FULL_CONSUMERS = frozenset({"sum", "list", "tuple", "set", "frozenset", "dict", "sorted", "max", "min"})
+_FULL_CONSUMERS = frozenset(
+    {"sum", "list", "tuple", "set", "frozenset", "dict", "sorted", "max", "min"}
+)
 
 
 class Lowering:
@@ -56,7 +58,12 @@ class Lowering:
     def run(self) -> Function:
         """The IR of the function."""
         body = list(self.source.node.body)
-        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+        if (
+            body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
             body = body[1:]
         region = self._block(body, "body")
         return Function(
@@ -93,7 +100,11 @@ class Lowering:
     ) -> None:
         """Append an op; `made` are values that were defined before (a loop's targets)."""
         names = sorted(_names_in(uses)) if not isinstance(uses, tuple) else uses
-        text = " ".join(ast.unparse(node).split())[:100] if kind not in ("if", "for", "while", "try", "with", "comp") else _head(node)
+        text = (
+            " ".join(ast.unparse(node).split())[:100]
+            if kind not in ("if", "for", "while", "try", "with", "comp")
+            else _head(node)
+        )
         used = tuple(self._use(name) for name in names)
         self._ops.append(
             Op(
@@ -170,7 +181,14 @@ class Lowering:
             if isinstance(target, ast.Subscript):
                 owner, index = self._expr(target.value), self._expr(target.slice)
                 if isinstance(owner, ast.Name) and owner.id in self._made_here:
-                    self._emit("mutate", node, (owner.id,), [owner, index, value], value=value, target=ast.Subscript(owner, index, ast.Store()))
+                    self._emit(
+                        "mutate",
+                        node,
+                        (owner.id,),
+                        [owner, index, value],
+                        value=value,
+                        target=ast.Subscript(owner, index, ast.Store()),
+                    )
                 else:
                     self._barrier(node, f"stores into `{ast.unparse(target.value)}`")
                 continue
@@ -187,26 +205,30 @@ class Lowering:
         return "has an effect"
 
     def _stmt_AugAssign(self, node: ast.AugAssign) -> None:
-        if not isinstance(node.target, ast.Name):
-            if isinstance(node.target, ast.Subscript) and isinstance(node.target.value, ast.Name) and node.target.value.id in self._made_here:
-                owner, index = node.target.value, self._expr(node.target.slice)
-                loaded = ast.Subscript(owner, index, ast.Load())
-                value = ast.BinOp(loaded, node.op, self._expr(node.value))
-                self._emit("mutate", node, (owner.id,), [owner, index, value], value=value, target=ast.Subscript(owner, index, ast.Store()))
-                return
-            self._expr(node.value)
-            self._barrier(node, self._why(node) if any(n in self.facts.effect_nodes for n in ast.walk(node)) else "stores in place")
-            return
         value = self._expr(node.value)
+        reason = "may change what it stores to in place"
+        if any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
+            reason = self._why(node)
+        if not isinstance(node.target, ast.Name):
+            self._barrier(node, reason)
+            return
         name = node.target.id
-        if node in self.facts.effect_nodes or node.target in self.facts.effect_nodes:
-            self._barrier(node, self._why(node), (name,))
-        elif name in self._made_here:
-            self._emit("mutate", node, (name,), [ast.Name(name, ast.Load()), value], value=value, target=node.target)
-        else:
-            current = ast.Name(name, ast.Load())
+        if self.facts.env.get(name) == SCALAR and node not in self.facts.effect_nodes:
+            current = ast.copy_location(ast.Name(name, ast.Load()), node)
             combined = ast.copy_location(ast.BinOp(current, node.op, value), node)
-            self._emit("glue", node, (name,), combined, target=ast.Name(name, ast.Store()), value=combined)
+            self._emit(
+                "glue",
+                node,
+                (name,),
+                combined,
+                target=ast.Name(name, ast.Store()),
+                value=combined,
+            )
+        elif name in self._made_here and node not in self.facts.effect_nodes:
+            operands = [ast.Name(name, ast.Load()), value]
+            self._emit("mutate", node, (name,), operands, value=value, target=node.target)
+        else:
+            self._barrier(node, reason, (name,))
 
     def _stmt_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -253,21 +275,46 @@ class Lowering:
         loop = self._new_loop(node)
         before = set(self._bound)
         names = _stored_names(node.target)
-        plain_target = not any(isinstance(n, ast.Attribute | ast.Subscript) for n in ast.walk(node.target))
+        plain_target = not any(
+            isinstance(n, ast.Attribute | ast.Subscript) for n in ast.walk(node.target)
+        )
         self._bound |= names
         targets = tuple(self._define(name) for name in sorted(names))
         body = self._block(node.body, "body")
         self._loop_stack.pop()
         if not plain_target:
-            body = Region((self._loose_barrier(node.target, "the loop stores to an attribute or item"), *body.ops), "body")
+            body = Region(
+                (
+                    self._loose_barrier(node.target, "the loop stores to an attribute or item"),
+                    *body.ops,
+                ),
+                "body",
+            )
         self._bound = set(before)
         orelse = self._block(node.orelse, "else")
         self._bound = set(before)
         defs = tuple(sorted((_stored_in(node.body) | _stored_in(node.orelse)) - names))
-        self._emit("for", node, defs, iterable, made=targets, target=node.target, value=iterable, regions=(body, orelse), loop=loop)
+        self._emit(
+            "for",
+            node,
+            defs,
+            iterable,
+            made=targets,
+            target=node.target,
+            value=iterable,
+            regions=(body, orelse),
+            loop=loop,
+        )
 
     def _loose_barrier(self, node: ast.AST, reason: str) -> Op:
-        return Op("barrier", getattr(node, "lineno", 0), reason=reason, text=ast.unparse(node), stmt=self._stmt, origin=node)
+        return Op(
+            "barrier",
+            getattr(node, "lineno", 0),
+            reason=reason,
+            text=ast.unparse(node),
+            stmt=self._stmt,
+            origin=node,
+        )
 
     def _stmt_While(self, node: ast.While) -> None:
         loop = self._new_loop(node)
@@ -282,7 +329,9 @@ class Lowering:
         orelse = self._block(node.orelse, "else")
         self._bound = set(before)
         defs = tuple(sorted(_stored_in(node.body) | _stored_in(node.orelse)))
-        self._emit("while", node, defs, test, value=test, regions=(body, orelse, test_region), loop=loop)
+        self._emit(
+            "while", node, defs, test, value=test, regions=(body, orelse, test_region), loop=loop
+        )
 
     def _stmt_Try(self, node: ast.Try) -> None:
         before = set(self._bound)
@@ -311,7 +360,13 @@ class Lowering:
         self._bound |= binds
         body = self._block(node.body, "body")
         self._bound = before
-        self._emit("with", node, tuple(sorted(binds | _stored_in(node.body))), regions=(body,), reason="a context manager is entered and left in order")
+        self._emit(
+            "with",
+            node,
+            tuple(sorted(binds | _stored_in(node.body))),
+            regions=(body,),
+            reason="a context manager is entered and left in order",
+        )
 
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list or any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
@@ -352,7 +407,11 @@ class Lowering:
             if isinstance(value, ast.expr):
                 setattr(clone, field, self._expr(value))
             elif isinstance(value, list):
-                setattr(clone, field, [self._expr(item) if isinstance(item, ast.expr) else item for item in value])
+                setattr(
+                    clone,
+                    field,
+                    [self._expr(item) if isinstance(item, ast.expr) else item for item in value],
+                )
         return clone
 
     def _lost(self, node: ast.expr) -> ast.expr:
@@ -374,32 +433,51 @@ class Lowering:
         if target in self.facts.effect_nodes:
             self._barrier(node, self._why(node), (target.id,))
         else:
-            self._emit("glue", node, (target.id,), value, target=ast.Name(target.id, ast.Store()), value=value)
+            self._emit(
+                "glue",
+                node,
+                (target.id,),
+                value,
+                target=ast.Name(target.id, ast.Store()),
+                value=value,
+            )
             if not self._lazy:
                 self._bound.add(target.id)
         return ast.copy_location(ast.Name(target.id, ast.Load()), node)
 
     def _expr_Lambda(self, node: ast.Lambda) -> ast.expr:
-        if any(isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local") for inner in ast.walk(node)):
+        if any(
+            isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local")
+            for inner in ast.walk(node)
+        ):
             return self._lost(node)
         return node
 
     def _expr_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self._expr(node.test)
         temp = self._temp()
-        regions = tuple(self._lazy_value(part, temp, label) for part, label in ((node.body, "then"), (node.orelse, "else")))
+        regions = tuple(
+            self._lazy_value(part, temp, label)
+            for part, label in ((node.body, "then"), (node.orelse, "else"))
+        )
         self._emit("if", node, (temp,), test, value=test, regions=regions)
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
     def _expr_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         temp = self._temp()
         first = self._expr(node.values[0])
-        self._emit("glue", node.values[0], (temp,), first, target=ast.Name(temp, ast.Store()), value=first)
+        self._emit(
+            "glue", node.values[0], (temp,), first, target=ast.Name(temp, ast.Store()), value=first
+        )
         for part in node.values[1:]:
             name = ast.copy_location(ast.Name(temp, ast.Load()), part)
             then = self._lazy_value(part, temp, "then")
             empty = Region((), "else")
-            regions = (then, empty) if isinstance(node.op, ast.And) else (replace(empty, label="then"), replace(then, label="else"))
+            regions = (
+                (then, empty)
+                if isinstance(node.op, ast.And)
+                else (replace(empty, label="then"), replace(then, label="else"))
+            )
             self._emit("if", part, (temp,), name, value=name, regions=regions)
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
@@ -423,7 +501,9 @@ class Lowering:
             temp = self._temp()
             region = self._lazy_value(later, temp, "then")
             unknown = self._lost(later)
-            self._emit("if", later, (temp,), unknown, value=unknown, regions=(region, Region((), "else")))
+            self._emit(
+                "if", later, (temp,), unknown, value=unknown, regions=(region, Region((), "else"))
+            )
             comparators.append(ast.copy_location(ast.Name(temp, ast.Load()), later))
         return ast.copy_location(ast.Compare(left, node.ops, comparators), node)
 
@@ -442,10 +522,18 @@ class Lowering:
         saved, self._ops = self._ops, []
         if index == len(node.generators):
             if isinstance(node, ast.DictComp):
-                element: ast.expr = ast.Tuple([self._expr(node.key), self._expr(node.value)], ast.Load())
+                element: ast.expr = ast.Tuple(
+                    [self._expr(node.key), self._expr(node.value)], ast.Load()
+                )
             else:
                 element = self._expr(node.elt)
-            self._emit("emit", node.key if isinstance(node, ast.DictComp) else node.elt, (), element, value=element)
+            self._emit(
+                "emit",
+                node.key if isinstance(node, ast.DictComp) else node.elt,
+                (),
+                element,
+                value=element,
+            )
         else:
             generator = node.generators[index]
             source = iterable if iterable is not None else self._expr(generator.iter)
@@ -460,7 +548,17 @@ class Lowering:
             body = Region(tuple(self._ops), "body")
             self._ops = outer
             self._loop_stack.pop()
-            self._emit("for", generator.iter, (), source, made=targets, target=generator.target, value=source, regions=(body, Region((), "else")), loop=loop)
+            self._emit(
+                "for",
+                generator.iter,
+                (),
+                source,
+                made=targets,
+                target=generator.target,
+                value=source,
+                regions=(body, Region((), "else")),
+                loop=loop,
+            )
         ops, self._ops = self._ops, saved
         return ops
 
@@ -482,7 +580,11 @@ class Lowering:
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
         for inner in ast.walk(node):
-            if isinstance(inner, ast.Call) and self._role(inner) in ("barrier", "dynamic", "mutate"):
+            if isinstance(inner, ast.Call) and self._role(inner) in (
+                "barrier",
+                "dynamic",
+                "mutate",
+            ):
                 self._barrier(node, "a generator expression with effects is consumed elsewhere")
                 break
         return self._lost(node)
@@ -507,23 +609,40 @@ class Lowering:
             made = ast.copy_location(ast.Call(func, [listed, *rest], keywords), node)
             made._ember_origin = node  # type: ignore[attr-defined]
             return made
-        func = self._expr(node.func) if not isinstance(node.func, ast.Attribute) else self._callee(node.func)
+        func = (
+            self._expr(node.func)
+            if not isinstance(node.func, ast.Attribute)
+            else self._callee(node.func)
+        )
         args = [self._expr(arg) for arg in node.args]
-        keywords = [ast.copy_location(ast.keyword(k.arg, self._expr(k.value)), k) for k in node.keywords]
+        keywords = [
+            ast.copy_location(ast.keyword(k.arg, self._expr(k.value)), k) for k in node.keywords
+        ]
         clone = ast.copy_location(ast.Call(func, args, keywords), node)
         clone._ember_origin = node  # type: ignore[attr-defined]
         if role in ("glue", "local", "print"):
             return clone
         if role in _SITE_ROLES or role == "helper":
             return self._site(node, clone, fact, role)
-        if role == "mutate" and isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in self._made_here:
+        if (
+            role == "mutate"
+            and isinstance(func, ast.Attribute)
+            and isinstance(func.value, ast.Name)
+            and func.value.id in self._made_here
+        ):
             self._emit("mutate", node, (func.value.id,), clone, value=clone)
             return self._lost(node)
         if role == "opaque":
             return self._lost(node)
-        reason = fact.effect.reasons[0].text if fact is not None and fact.effect.reasons else "has an effect"
+        reason = (
+            fact.effect.reasons[0].text
+            if fact is not None and fact.effect.reasons
+            else "has an effect"
+        )
         if role == "wait":
-            reason = f"`{ast.unparse(node.func)}` waits on purpose: what follows starts when it ends"
+            reason = (
+                f"`{ast.unparse(node.func)}` waits on purpose: what follows starts when it ends"
+            )
         if fact is not None and fact.effect.kind == "unknown" and node in self.facts.effect_nodes:
             reason = self.facts.effect_nodes[node].text
         self._barrier(node, reason)
@@ -538,7 +657,12 @@ class Lowering:
         """Whether the receiver is an attribute of `self`: for another instance it may be something else."""
         while isinstance(func, ast.Attribute | ast.Subscript):
             func = func.value
-        return isinstance(func, ast.Name) and bool(self.facts.params) and func.id == self.facts.params[0] and self.facts.owner is not None
+        return (
+            isinstance(func, ast.Name)
+            and bool(self.facts.params)
+            and func.id == self.facts.params[0]
+            and self.facts.owner is not None
+        )
 
     def _consumes_generator(self, node: ast.Call, role: str) -> bool:
         if role != "glue" or not node.args or not isinstance(node.args[0], ast.GeneratorExp):
@@ -564,7 +688,9 @@ class Lowering:
                 bool(self._lazy),
             )
         )
-        self._emit("helper" if role == "helper" else "call", node, (temp,), clone, value=clone, site=number)
+        self._emit(
+            "helper" if role == "helper" else "call", node, (temp,), clone, value=clone, site=number
+        )
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
 
@@ -639,14 +765,34 @@ def _made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Assign):
             for target in inner.targets:
-                owned = isinstance(target, ast.Name) and len(inner.targets) == 1 and _makes_container(inner.value, facts)
+                owned = (
+                    isinstance(target, ast.Name)
+                    and len(inner.targets) == 1
+                    and _makes_container(inner.value, facts)
+                )
                 for name in _stored_names(target):
                     made[name] = made.get(name, True) and owned
-        elif isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name) and inner.value is not None:
-            made[inner.target.id] = made.get(inner.target.id, True) and _makes_container(inner.value, facts)
+        elif (
+            isinstance(inner, ast.AnnAssign)
+            and isinstance(inner.target, ast.Name)
+            and inner.value is not None
+        ):
+            made[inner.target.id] = made.get(inner.target.id, True) and _makes_container(
+                inner.value, facts
+            )
         elif isinstance(inner, ast.AugAssign):
             continue
-        elif isinstance(inner, ast.For | ast.comprehension | ast.NamedExpr | ast.withitem | ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.MatchMapping):
+        elif isinstance(
+            inner,
+            ast.For
+            | ast.comprehension
+            | ast.NamedExpr
+            | ast.withitem
+            | ast.ExceptHandler
+            | ast.MatchAs
+            | ast.MatchStar
+            | ast.MatchMapping,
+        ):
             target_node = getattr(inner, "target", None) or getattr(inner, "optional_vars", None)
             names = _stored_names(target_node) if target_node is not None else set()
             if isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
@@ -664,24 +810,41 @@ def _made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
 def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
     if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "dict", "set", "sorted"):
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in ("list", "dict", "set", "sorted")
+    ):
         return facts.calls.get(value) is not None and facts.calls[value].role == "glue"
     return False
 
 
 def _consumes(func: ast.expr) -> bool:
     """Whether a builtin of this name runs a generator argument to its end (or drops it) before it returns."""
-    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+    name = (
+        func.id
+        if isinstance(func, ast.Name)
+        else func.attr
+        if isinstance(func, ast.Attribute)
+        else ""
+    )
     return name in _FULL_CONSUMERS or name in ("any", "all", "join")
 
 
 def _captured(node: ast.FunctionDef) -> set[str]:
     """Names that nested functions and lambdas read: they may change or keep what the names hold."""
     names: set[str] = set()
-    consumed = {id(call.args[0]) for call in ast.walk(node) if isinstance(call, ast.Call) and _consumes(call.func) and call.args}
+    consumed = {
+        id(call.args[0])
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and _consumes(call.func) and call.args
+    }
     for inner in ast.walk(node):
         if id(inner) in consumed:
             continue
-        if inner is not node and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp):
+        if inner is not node and isinstance(
+            inner,
+            ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp,
+        ):
             names |= {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
     return names

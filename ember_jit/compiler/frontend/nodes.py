@@ -7,10 +7,53 @@ cannot slip through unnoticed.
 from __future__ import annotations
 
 LOWERED: frozenset[str] = frozenset(
-    "Pass Global Nonlocal Expr Assign AnnAssign AugAssign Delete Return Raise Break Continue Assert If For While "
-    "Try With FunctionDef Import ImportFrom "
-    "Constant Name Attribute Subscript Call List Tuple Set Dict ListComp SetComp DictComp GeneratorExp BinOp UnaryOp "
-    "Compare JoinedStr FormattedValue BoolOp IfExp NamedExpr Lambda Starred Slice".split()
+    [
+        "Pass",
+        "Global",
+        "Nonlocal",
+        "Expr",
+        "Assign",
+        "AnnAssign",
+        "AugAssign",
+        "Delete",
+        "Return",
+        "Raise",
+        "Break",
+        "Continue",
+        "Assert",
+        "If",
+        "For",
+        "While",
+        "Try",
+        "With",
+        "FunctionDef",
+        "Import",
+        "ImportFrom",
+        "Constant",
+        "Name",
+        "Attribute",
+        "Subscript",
+        "Call",
+        "List",
+        "Tuple",
+        "Set",
+        "Dict",
+        "ListComp",
+        "SetComp",
+        "DictComp",
+        "GeneratorExp",
+        "BinOp",
+        "UnaryOp",
+        "Compare",
+        "JoinedStr",
+        "FormattedValue",
+        "BoolOp",
+        "IfExp",
+        "NamedExpr",
+        "Lambda",
+        "Starred",
+        "Slice",
+    ]
 )
 
 LEFT_ALONE: dict[str, str] = {

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import Any
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _FUTURE_MASK = 0x1FF0000  # the CO_FUTURE_* bits
@@ -107,7 +108,9 @@ def _retrieve(function: FunctionType, code: CodeType) -> Source:
     if not isinstance(node, ast.FunctionDef):
         raise NoSource("it is an async function")
     for imports in _import_guesses(lines, code):
-        again = compile_functions([node], code, class_name, code.co_freevars, imports).get(node.name)
+        again = compile_functions([node], code, class_name, code.co_freevars, imports).get(
+            node.name
+        )
         if again is not None and same_code(again, code):
             text_lines = tuple(line.rstrip("\n") for line in block)
             return Source(node, text_lines, first, code.co_filename, class_name, imports)
@@ -155,20 +158,43 @@ def compile_functions(
     """Compile several definitions in the surroundings of `code`; their code objects by name."""
     inner: list[ast.stmt] = list(nodes)
     first = nodes[0]
-    where = {"lineno": first.lineno, "col_offset": 0, "end_lineno": first.lineno, "end_col_offset": 0}
+    where: dict[str, Any] = {
+        "lineno": first.lineno,
+        "col_offset": 0,
+        "end_lineno": first.lineno,
+        "end_col_offset": 0,
+    }
     if class_name is not None:
-        holder = ast.ClassDef(name=class_name, bases=[], keywords=[], body=inner, decorator_list=[], **where)
+        holder = ast.ClassDef(
+            name=class_name, bases=[], keywords=[], body=inner, decorator_list=[], **where
+        )
         if "type_params" in ast.ClassDef._fields:
             holder.type_params = []  # type: ignore[attr-defined, unused-ignore]
         inner = [holder]
         if class_name not in free:
             inner.insert(0, ast.Global(names=[class_name], **where))
-    names = [ast.arg(arg=name, annotation=None, **where) for name in free if name != "__class__" or class_name is None]
-    arguments = ast.arguments(posonlyargs=[], args=names, vararg=None, kwonlyargs=[], kw_defaults=[], kwarg=None, defaults=[])
-    outer = ast.FunctionDef(name="__ember_outer__", args=arguments, body=inner, decorator_list=[], returns=None, **where)
+    names = [
+        ast.arg(arg=name, annotation=None, **where)
+        for name in free
+        if name != "__class__" or class_name is None
+    ]
+    arguments = ast.arguments(
+        posonlyargs=[],
+        args=names,
+        vararg=None,
+        kwonlyargs=[],
+        kw_defaults=[],
+        kwarg=None,
+        defaults=[],
+    )
+    outer = ast.FunctionDef(
+        name="__ember_outer__", args=arguments, body=inner, decorator_list=[], returns=None, **where
+    )
     if "type_params" in ast.FunctionDef._fields:
         outer.type_params = []  # type: ignore[attr-defined, unused-ignore]
-    body: list[ast.stmt] = [ast.Import(names=[ast.alias(name=name, **where)], **where) for name in imports]
+    body: list[ast.stmt] = [
+        ast.Import(names=[ast.alias(name=name, **where)], **where) for name in imports
+    ]
     module = ast.Module(body=[*body, outer], type_ignores=[])
     flags = code.co_flags & _FUTURE_MASK
     try:

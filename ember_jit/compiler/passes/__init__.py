@@ -1,0 +1,1 @@
+"""IR to IR, and IR to regions."""

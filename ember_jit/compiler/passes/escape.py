@@ -17,7 +17,25 @@ from dataclasses import replace
 
 from ember_jit.ir.ops import Function, Op, Region, base
 
-_BENIGN_CALLS = frozenset({"len", "sum", "sorted", "list", "tuple", "set", "frozenset", "dict", "str", "repr", "min", "max", "any", "all", "bool"})
+_BENIGN_CALLS = frozenset(
+    {
+        "len",
+        "sum",
+        "sorted",
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "dict",
+        "str",
+        "repr",
+        "min",
+        "max",
+        "any",
+        "all",
+        "bool",
+    }
+)
 _ITERATING = frozenset({"enumerate", "zip", "reversed", "iter"})
 _VIEWS = frozenset({"items", "keys", "values"})
 
@@ -39,9 +57,15 @@ def _region(region: Region, escaped: frozenset[str]) -> tuple[Region, frozenset[
 def _op(op: Op, escaped: frozenset[str]) -> tuple[Op, frozenset[str]]:
     if op.kind == "mutate":
         owner = base(op.defs[0])
-        leaking = _leaks(op.value) | ({owner} if op.value is not None and owner in _leaks(op.value) else set())
+        leaking = _leaks(op.value) | (
+            {owner} if op.value is not None and owner in _leaks(op.value) else set()
+        )
         if owner in escaped:
-            return replace(op, kind="barrier", reason=f"`{owner}` is changed after something else has got hold of it"), escaped | leaking
+            return replace(
+                op,
+                kind="barrier",
+                reason=f"`{owner}` is changed after something else has got hold of it",
+            ), escaped | leaking
         return op, escaped | leaking
     if op.kind in ("for", "while", "comp"):
         once = escaped
@@ -112,7 +136,13 @@ def _visit(node: ast.AST, exposed: bool, iterated: bool, found: set[str]) -> Non
             _visit(condition, False, False, found)
         return
     if isinstance(node, ast.Call):
-        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        name = (
+            node.func.id
+            if isinstance(node.func, ast.Name)
+            else node.func.attr
+            if isinstance(node.func, ast.Attribute)
+            else ""
+        )
         if isinstance(node.func, ast.Attribute):
             _visit(node.func.value, name in _VIEWS and not iterated, False, found)
         benign = name in _BENIGN_CALLS or name == "join" or (name in _ITERATING and iterated)

@@ -102,14 +102,21 @@ def overlapping_pairs(ops: tuple[Op, ...]) -> frozenset[tuple[int, int]]:
     reach = {op: _closure(ops, _names(op.defs), op) for op, _ in calls}
     pairs = set()
     for index, (first, loops) in enumerate(calls):
-        if any(not _carried(loop, first, first) and not _controlled(loop, reach[first]) for loop in loops):
+        if any(
+            not _carried(loop, first, first) and not _controlled(loop, reach[first])
+            for loop in loops
+        ):
             pairs.add((first.site, first.site))
         for second, others in calls[index + 1 :]:
             common = [loop for loop in loops if loop in others]
-            straight = not _names(second.uses) & reach[first] and not any(_controlled(loop, reach[first]) for loop in others)
+            straight = not _names(second.uses) & reach[first] and not any(
+                _controlled(loop, reach[first]) for loop in others
+            )
             straight = straight and not _exclusive(ops, first, second)
             crossing = any(
-                not _carried(loop, second, first) and not _controlled(loop, reach[second]) and not _controlled(loop, reach[first])
+                not _carried(loop, second, first)
+                and not _controlled(loop, reach[second])
+                and not _controlled(loop, reach[first])
                 for loop in common
             )
             if straight or crossing:
@@ -121,7 +128,9 @@ def _names(values: tuple[str, ...]) -> set[str]:
     return {base(value) for value in values}
 
 
-def _collect(ops: tuple[Op, ...], loops: tuple[Op, ...], calls: list[tuple[Op, tuple[Op, ...]]]) -> None:
+def _collect(
+    ops: tuple[Op, ...], loops: tuple[Op, ...], calls: list[tuple[Op, tuple[Op, ...]]]
+) -> None:
     for op in ops:
         inner = (*loops, op) if op.kind in ("for", "while") else loops
         for region in op.regions:
@@ -164,22 +173,32 @@ def _exposed(ops: tuple[Op, ...]) -> set[str]:
     for op in ops:
         exposed |= _names(op.uses) - defined
         inner = [_exposed(region.ops) - defined for region in op.regions]
-        exposed = exposed.union(*inner) - (_names(op.defs) - set().union(*inner) if op.kind == "for" else set())
+        exposed = exposed.union(*inner) - (
+            _names(op.defs) - set().union(*inner) if op.kind == "for" else set()
+        )
         if not op.regions:
             defined |= _names(op.defs)
         elif op.kind == "if":
-            defined |= set.intersection(*[_names(tuple(v for o in region.ops for v in o.defs)) for region in op.regions])
+            defined |= set.intersection(
+                *[_names(tuple(v for o in region.ops for v in o.defs)) for region in op.regions]
+            )
     return exposed
 
 
 def _controlled(loop: Op, tainted: set[str]) -> bool:
     """Whether `loop` goes on only if a tainted result says so."""
-    if loop.kind == "while" and loop.value is not None and {n.id for n in ast.walk(loop.value) if isinstance(n, ast.Name)} & tainted:
+    if (
+        loop.kind == "while"
+        and loop.value is not None
+        and {n.id for n in ast.walk(loop.value) if isinstance(n, ast.Name)} & tainted
+    ):
         return True
     if loop.kind == "for" and _names(loop.uses) & tainted:
         return True
     return any(
-        inner.kind == "if" and _names(inner.uses) & tainted and any(each.kind in ("break", "return") for each in inner.walk())
+        inner.kind == "if"
+        and _names(inner.uses) & tainted
+        and any(each.kind in ("break", "return") for each in inner.walk())
         for inner in loop.walk()
     )
 
@@ -190,10 +209,20 @@ def _exclusive(ops: tuple[Op, ...], first: Op, second: Op) -> bool:
         for inner in op.walk():
             if inner.kind != "if":
                 continue
-            arms = [any(each is first for o in region.ops for each in o.walk()) for region in inner.regions]
-            other = [any(each is second for o in region.ops for each in o.walk()) for region in inner.regions]
+            arms = [
+                any(each is first for o in region.ops for each in o.walk())
+                for region in inner.regions
+            ]
+            other = [
+                any(each is second for o in region.ops for each in o.walk())
+                for region in inner.regions
+            ]
             if any(arms) and any(other) and arms != other:
                 return True
-            if any(other) and not any(arms) and _names(inner.uses) & _closure(ops, _names(first.defs), first):
+            if (
+                any(other)
+                and not any(arms)
+                and _names(inner.uses) & _closure(ops, _names(first.defs), first)
+            ):
                 return True
     return False

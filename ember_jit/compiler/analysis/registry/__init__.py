@@ -14,10 +14,16 @@ doubt, leave it out. One file per kind of table: `builtin_tables`, `stdlib_table
 
 from __future__ import annotations
 
-from .builtin_tables import GLUE_BUILTINS
-from .known import Known
-from .method_tables import MUTATORS
-from .resolve import INSTANCE_METHODS, class_method, deferrable, lookup, method
+from ember_jit.compiler.analysis.registry.builtin_tables import GLUE_BUILTINS
+from ember_jit.compiler.analysis.registry.known import Known
+from ember_jit.compiler.analysis.registry.method_tables import MUTATORS
+from ember_jit.compiler.analysis.registry.resolve import (
+    INSTANCE_METHODS,
+    class_method,
+    deferrable,
+    lookup,
+    method,
+)
 
 PURE_METHOD_NAMES: dict[str, frozenset[type]]
 """For a method name, the types loaded by now on which it is pure. `method()` also knows later ones."""

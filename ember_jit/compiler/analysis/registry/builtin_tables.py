@@ -6,7 +6,7 @@ glue between calls. The identity of the live builtin is still to be checked with
 
 from __future__ import annotations
 
-from .known import (
+from ember_jit.compiler.analysis.registry.known import (
     CALLING_ITERATOR,
     DEEP_VALUE,
     DRAIN,
@@ -26,7 +26,10 @@ BUILTINS: Rows = (
     (NO_CODE, "callable"),
     (DEEP_VALUE, "hash repr ascii format isinstance issubclass"),
     (DRAIN, "any all"),
-    (pure(protocol=False, max_args=1, shares=True, bad_keywords="name bases dict metaclass"), "type"),
+    (
+        pure(protocol=False, max_args=1, shares=True, bad_keywords="name bases dict metaclass"),
+        "type",
+    ),
     (pure(protocol=False, retains=True), "slice"),
     (pure(protocol=False, shares=False), "object"),
     (pure(consumes=True, retains=True), "sum"),  # sum([], start) is start
@@ -35,7 +38,16 @@ BUILTINS: Rows = (
     # str(b, codec) and bytes(s, codec) look the codec up by name
     (pure(shares=False, max_args=1, bad_keywords="encoding errors"), "str"),
     (pure(shares=False, consumes=True, max_args=1, bad_keywords="encoding errors"), "bytes"),
-    (pure(fresh="bytearray", shares=False, consumes=True, max_args=1, bad_keywords="encoding errors"), "bytearray"),
+    (
+        pure(
+            fresh="bytearray",
+            shares=False,
+            consumes=True,
+            max_args=1,
+            bad_keywords="encoding errors",
+        ),
+        "bytearray",
+    ),
     (pure(fresh="list", consumes=True, shallow=True), "list"),
     (pure(consumes=True, shallow=True, retains=True), "tuple"),  # tuple(t) is t
     (pure(fresh="dict", consumes=True, retains=True), "dict"),  # dict(k=x) keeps x
@@ -49,7 +61,10 @@ BUILTINS: Rows = (
     (effect("waits for the user", "stdout", blocking=True), "input"),
     (effect("opens a file", "filesystem", blocking=True, fresh="handle"), "open"),
     (effect("advances its iterator", "argument", blocking=True), "next anext aiter"),
-    (effect("runs code it is given", "process", calls_args=True), "exec eval __import__ __build_class__"),
+    (
+        effect("runs code it is given", "process", calls_args=True),
+        "exec eval __import__ __build_class__",
+    ),
     (effect("may warn and reads the compiler's flags", "process"), "compile"),
     (effect("hands out the live namespace", "process"), "globals locals vars dir"),
     (effect("changes an attribute", "argument"), "setattr delattr"),
@@ -58,11 +73,54 @@ BUILTINS: Rows = (
     (effect("stops in the debugger", "process", blocking=True), "breakpoint"),
 )
 
-STATIC_METHODS: Rows = ((pure(fresh="dict"), "str.maketrans"), (VALUE, "bytes.maketrans bytearray.maketrans"))
+STATIC_METHODS: Rows = (
+    (pure(fresh="dict"), "str.maketrans"),
+    (VALUE, "bytes.maketrans bytearray.maketrans"),
+)
 """Static methods: one object each, found by identity like a function."""
 
 GLUE_BUILTINS: frozenset[str] = frozenset(
-    "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate float format frozenset "
-    "hash hex int isinstance issubclass len list max min oct ord pow range repr reversed round set slice sorted "
-    "str sum tuple type zip".split()
+    [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "bytearray",
+        "bytes",
+        "callable",
+        "chr",
+        "complex",
+        "dict",
+        "divmod",
+        "enumerate",
+        "float",
+        "format",
+        "frozenset",
+        "hash",
+        "hex",
+        "int",
+        "isinstance",
+        "issubclass",
+        "len",
+        "list",
+        "max",
+        "min",
+        "oct",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "slice",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "type",
+        "zip",
+    ]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .known import Known, Rows, effect
+from ember_jit.compiler.analysis.registry.known import Known, Rows, effect
 
 _CLOCK = effect("reads the clock", "clock")
 _RNG = effect("draws from the global random generator", "rng")
@@ -38,8 +38,18 @@ EFFECTS: dict[str, Rows] = {
         ),
         (effect("may seed itself from the system", "rng"), "default_rng RandomState"),
     ),
-    "uuid": ((effect("draws randomness or reads the clock", "rng"), "uuid1 uuid4 uuid6 uuid7 uuid8 getnode"),),
-    "secrets": ((effect("draws randomness", "rng"), "choice randbelow randbits token_bytes token_hex token_urlsafe"),),
+    "uuid": (
+        (
+            effect("draws randomness or reads the clock", "rng"),
+            "uuid1 uuid4 uuid6 uuid7 uuid8 getnode",
+        ),
+    ),
+    "secrets": (
+        (
+            effect("draws randomness", "rng"),
+            "choice randbelow randbits token_bytes token_hex token_urlsafe",
+        ),
+    ),
     "heapq": (
         (
             _CHANGES,
@@ -59,7 +69,10 @@ EFFECTS: dict[str, Rows] = {
     "re": ((effect("empties the pattern cache", "process"), "purge"),),
     "decimal": (
         (effect("may set a flag in the decimal context", "decimal context"), "Decimal"),
-        (effect("changes or hands out the decimal context", "decimal context"), "getcontext setcontext localcontext"),
+        (
+            effect("changes or hands out the decimal context", "decimal context"),
+            "getcontext setcontext localcontext",
+        ),
     ),
     "threading": (
         (
@@ -69,7 +82,10 @@ EFFECTS: dict[str, Rows] = {
     ),
     "logging": ((_LOG, _LOG_NAMES),),
     "functools": (
-        (effect("makes a cache that later calls share", "process"), "lru_cache cache cached_property singledispatch"),
+        (
+            effect("makes a cache that later calls share", "process"),
+            "lru_cache cache cached_property singledispatch",
+        ),
     ),
     "collections": ((effect("creates a class", "process"), "namedtuple"),),
     "json": ((effect("reads or writes a file", "filesystem", blocking=True), "load dump"),),
@@ -90,12 +106,36 @@ def _module(reason: str, resource: str, names: str, blocking: bool = False) -> d
 
 
 EFFECT_MODULES: dict[str, Known] = {
-    **_module("acts on the operating system", "process", "os posix nt signal ctypes _ctypes resource pwd fcntl mmap"),
-    **_module("reads or changes the interpreter", "process", "sys gc inspect importlib atexit faulthandler locale"),
-    **_module("uses the file system", "filesystem", "shutil tempfile glob _io io pathlib genericpath sqlite3", True),
-    **_module("runs or talks to another process", "process", "subprocess _posixsubprocess multiprocessing", True),
-    **_module("uses the network", "network", "socket _socket ssl _ssl select http smtplib ftplib", True),
-    **_module("uses threads or locks", "thread", "threading _thread queue _queue asyncio concurrent contextvars"),
+    **_module(
+        "acts on the operating system",
+        "process",
+        "os posix nt signal ctypes _ctypes resource pwd fcntl mmap",
+    ),
+    **_module(
+        "reads or changes the interpreter",
+        "process",
+        "sys gc inspect importlib atexit faulthandler locale",
+    ),
+    **_module(
+        "uses the file system",
+        "filesystem",
+        "shutil tempfile glob _io io pathlib genericpath sqlite3",
+        True,
+    ),
+    **_module(
+        "runs or talks to another process",
+        "process",
+        "subprocess _posixsubprocess multiprocessing",
+        True,
+    ),
+    **_module(
+        "uses the network", "network", "socket _socket ssl _ssl select http smtplib ftplib", True
+    ),
+    **_module(
+        "uses threads or locks",
+        "thread",
+        "threading _thread queue _queue asyncio concurrent contextvars",
+    ),
     **_module("draws from a random generator", "rng", "random _random secrets"),
     **_module("writes a log record or a warning", "log", "logging warnings _warnings"),
     **_module("may run any code", "process", "pickle _pickle marshal shelve runpy code"),

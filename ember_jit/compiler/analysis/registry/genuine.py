@@ -39,7 +39,11 @@ _STDLIB = tuple(
     os.path.normcase(folder) + os.sep
     for folder in {
         os.path.dirname(os.__file__),
-        os.path.join(sys.base_exec_prefix, sys.platlibdir, f"python{sys.version_info[0]}.{sys.version_info[1]}"),
+        os.path.join(
+            sys.base_exec_prefix,
+            sys.platlibdir,
+            f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        ),
         os.path.join(sys.base_exec_prefix, "DLLs"),
     }
 )
@@ -143,7 +147,9 @@ def _from_stdlib(where: str, package: str) -> bool:
 
 def _genuine_builtin(obj: object, module: str, last: str) -> bool:
     builtin = cast("Any", obj)
-    if last not in builtin.__name__:  # hashlib.sha256 is openssl_sha256, bisect.bisect is bisect_right
+    if (
+        last not in builtin.__name__
+    ):  # hashlib.sha256 is openssl_sha256, bisect.bisect is bisect_right
         return False
     owner = builtin.__self__
     if type(owner) is not ModuleType:
@@ -184,7 +190,10 @@ def belongs(member: object, package: str) -> bool:
         where = home(member)
         return where is not None and _from_stdlib(where, package)
     kind = type(member)
-    return any(kind is each for each in (MethodDescriptorType, BuiltinFunctionType, _CLASSMETHOD_DESCRIPTOR, _SLOT))
+    return any(
+        kind is each
+        for each in (MethodDescriptorType, BuiltinFunctionType, _CLASSMETHOD_DESCRIPTOR, _SLOT)
+    )
 
 
 def class_member(cls: type, name: str) -> object:

@@ -85,7 +85,14 @@ Rows: TypeAlias = tuple[tuple[Known, str], ...]
 
 
 def _make(kind: str, evidence: str, flags: dict[str, Any]) -> Known:
-    base = {"blocking": False, "calls_args": False, "lazy": False, "fresh": None, "retains": False, "protocol": True}
+    base = {
+        "blocking": False,
+        "calls_args": False,
+        "lazy": False,
+        "fresh": None,
+        "retains": False,
+        "protocol": True,
+    }
     words = flags.get("bad_keywords")
     if isinstance(words, str):
         flags["bad_keywords"] = frozenset(words.split())
@@ -109,20 +116,47 @@ def effect(reason: str, resource: str, **flags: Any) -> Known:
 
 def named(template: Known, title: str) -> Known:
     """The template as an entry: its evidence starts with the callable's title."""
-    return replace(template, evidence=f"{title}: {template.evidence}" if template.evidence else title)
+    return replace(
+        template, evidence=f"{title}: {template.evidence}" if template.evidence else title
+    )
 
 
 # Templates used by several tables. The name says what the result is made of.
 VALUE = pure(shallow=True, shares=False)  # an immutable value from the arguments themselves
 DEEP_VALUE = pure(shares=False)  # an immutable value; asks the elements too
-NO_CODE = pure(protocol=False, shares=False)  # an immutable value; runs nothing, whatever it is given
+NO_CODE = pure(
+    protocol=False, shares=False
+)  # an immutable value; runs nothing, whatever it is given
 DRAIN = pure(consumes=True, shares=False)  # an immutable value out of an iterable's elements
 ITERATOR = pure(lazy=True, retains=True, shallow=True)  # reads its arguments when it is read
 CALLING_ITERATOR = pure(lazy=True, retains=True, calls_args=True)
 VIEW = pure(retains=True)  # may be an argument, or share its memory
 
 CODECS = frozenset(
-    "utf-8 utf8 UTF-8 UTF8 utf_8 utf-16 utf-16-le utf-16-be utf-32 ascii us-ascii ASCII latin-1 latin1 iso-8859-1 "
-    "strict ignore replace backslashreplace xmlcharrefreplace namereplace surrogateescape surrogatepass".split()
+    [
+        "utf-8",
+        "utf8",
+        "UTF-8",
+        "UTF8",
+        "utf_8",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "ascii",
+        "us-ascii",
+        "ASCII",
+        "latin-1",
+        "latin1",
+        "iso-8859-1",
+        "strict",
+        "ignore",
+        "replace",
+        "backslashreplace",
+        "xmlcharrefreplace",
+        "namereplace",
+        "surrogateescape",
+        "surrogatepass",
+    ]
 )
 """Codec and error handler names of CPython itself. Others may be the program's own code."""

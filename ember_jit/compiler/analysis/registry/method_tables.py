@@ -8,12 +8,52 @@ from __future__ import annotations
 
 from typing import Any
 
-from .known import CODECS, DEEP_VALUE, DRAIN, NO_CODE, VALUE, Known, Rows, effect, pure
+from ember_jit.compiler.analysis.registry.known import (
+    CODECS,
+    DEEP_VALUE,
+    DRAIN,
+    NO_CODE,
+    VALUE,
+    Known,
+    Rows,
+    effect,
+    pure,
+)
 
 MUTATORS: frozenset[str] = frozenset(
-    "append appendleft extend extendleft insert pop popleft popitem remove discard clear sort reverse rotate update "
-    "setdefault add difference_update intersection_update symmetric_difference_update move_to_end subtract resize "
-    "__setitem__ __delitem__ __iadd__ __imul__ __ior__ __iand__ __isub__ __ixor__".split()
+    [
+        "append",
+        "appendleft",
+        "extend",
+        "extendleft",
+        "insert",
+        "pop",
+        "popleft",
+        "popitem",
+        "remove",
+        "discard",
+        "clear",
+        "sort",
+        "reverse",
+        "rotate",
+        "update",
+        "setdefault",
+        "add",
+        "difference_update",
+        "intersection_update",
+        "symmetric_difference_update",
+        "move_to_end",
+        "subtract",
+        "resize",
+        "__setitem__",
+        "__delitem__",
+        "__iadd__",
+        "__imul__",
+        "__ior__",
+        "__iand__",
+        "__isub__",
+        "__ixor__",
+    ]
 )
 """Names under which builtin containers are changed in place."""
 
@@ -135,7 +175,10 @@ METHODS: dict[str, Rows] = {
         (pure(fresh="set", protocol=False), "copy"),
         (_fresh("set", consumes=True), _SET_ALGEBRA),
         _SET_TESTS,
-        (_changes("set", consumes=True), "update difference_update intersection_update symmetric_difference_update"),
+        (
+            _changes("set", consumes=True),
+            "update difference_update intersection_update symmetric_difference_update",
+        ),
         (_changes("set"), "add discard remove"),
         (_changes("set", protocol=False), "clear pop"),
     ),
@@ -212,7 +255,9 @@ METHODS: dict[str, Rows] = {
             "to_eng_string to_integral_exact to_integral_value",
         ),
     ),
-    "fractions:Fraction": ((DEEP_VALUE, "as_integer_ratio conjugate is_integer limit_denominator"),),
+    "fractions:Fraction": (
+        (DEEP_VALUE, "as_integer_ratio conjugate is_integer limit_denominator"),
+    ),
     "io:StringIO": ((NO_CODE, "getvalue tell"), (_changes("stream", consumes=True), _STREAM)),
     "io:BytesIO": ((NO_CODE, "getvalue tell"), (_changes("stream", consumes=True), _STREAM)),
     "_hashlib:HASH": _HASH,
@@ -220,12 +265,18 @@ METHODS: dict[str, Rows] = {
     "_blake2:blake2b": _HASH,
     "_blake2:blake2s": _HASH,
     "http.client:HTTPResponse": (
-        (effect("reads the response", "receiver", blocking=True, shares=False), "close read read1 readline readlines"),
+        (
+            effect("reads the response", "receiver", blocking=True, shares=False),
+            "close read read1 readline readlines",
+        ),
     ),
     "_thread:LockType": _LOCK,
     "_thread:RLock": _LOCK,
     "random:Random": (
-        (effect("advances a random generator", "rng"), "getrandbits getstate randbytes random seed setstate"),
+        (
+            effect("advances a random generator", "rng"),
+            "getrandbits getstate randbytes random seed setstate",
+        ),
     ),
     "logging:Logger": _LOG,
     "logging:RootLogger": _LOG,
@@ -241,7 +292,9 @@ CLASS_METHODS: dict[str, Rows] = {
     "builtins:bytes": ((VALUE, "fromhex"),),
     "builtins:bytearray": ((pure(fresh="bytearray", shares=False), "fromhex"),),
     "builtins:dict": ((pure(fresh="dict", consumes=True, retains=True), "fromkeys"),),
-    "collections:OrderedDict": ((pure(fresh="OrderedDict", consumes=True, retains=True), "fromkeys"),),
+    "collections:OrderedDict": (
+        (pure(fresh="OrderedDict", consumes=True, retains=True), "fromkeys"),
+    ),
     "itertools:chain": ((pure(lazy=True, retains=True), "from_iterable"),),
     "datetime:date": (
         (_DATES, "fromisocalendar fromisoformat fromordinal"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .known import Known, Rows, effect, pure
+from ember_jit.compiler.analysis.registry.known import Known, Rows, effect, pure
 
 
 def _array(max_args: int | None = None, bad: str = "out", **flags: Any) -> Known:
@@ -20,7 +20,9 @@ def _view(max_args: int | None = None, bad: str = "out", **flags: Any) -> Known:
     return pure(retains=True, warns=True, max_args=max_args, bad_keywords=bad, **flags)
 
 
-_PAIR = pure(warns=True, bad_keywords="out")  # several arrays, or a value: new, but not one container
+_PAIR = pure(
+    warns=True, bad_keywords="out"
+)  # several arrays, or a value: new, but not one container
 _WRITES = effect("changes the array", "argument", protocol=True)
 
 UFUNCS_1 = (
@@ -50,8 +52,14 @@ NUMPY: dict[str, Rows] = {
         (_array(consumes=True), "fromiter"),
         (_array(1), "copy"),
         # reductions; the position of out differs
-        (_array(3), "sum prod mean std var cumsum cumprod nansum nanprod nanmean nanstd nanvar nancumsum nancumprod"),
-        (_array(2), "max min amax amin all any argmax argmin ptp nanmax nanmin nanargmax nanargmin"),
+        (
+            _array(3),
+            "sum prod mean std var cumsum cumprod nansum nanprod nanmean nanstd nanvar nancumsum nancumprod",
+        ),
+        (
+            _array(2),
+            "max min amax amin all any argmax argmin ptp nanmax nanmin nanargmax nanargmin",
+        ),
         (_array(2, "out overwrite_input"), "median nanmedian"),
         (_array(3, "out overwrite_input"), "percentile quantile nanpercentile nanquantile"),
         (_array(3, "returned"), "average"),
@@ -68,17 +76,26 @@ NUMPY: dict[str, Rows] = {
         (_array(1, "copy"), "nan_to_num"),
         (_array(), "vstack hstack dstack column_stack tile repeat roll append insert delete"),
         (_array(2, "mode"), "pad"),  # mode may be a function
-        (_array(), "argsort sort argpartition partition lexsort searchsorted digitize argwhere flatnonzero"),
+        (
+            _array(),
+            "argsort sort argpartition partition lexsort searchsorted digitize argwhere flatnonzero",
+        ),
         (_array(), "isclose isin in1d union1d setdiff1d setxor1d unique_values"),
         (_array(3, "return_indices"), "intersect1d"),
-        (_array(), "inner vdot tensordot kron cross convolve correlate interp ediff1d angle sinc i0 unwrap"),
+        (
+            _array(),
+            "inner vdot tensordot kron cross convolve correlate interp ediff1d angle sinc i0 unwrap",
+        ),
         (_array(), "polyval polyadd polysub polymul roots triu tril extract packbits unpackbits"),
         (_array(), "select resize isreal iscomplex"),
         (_view(), "einsum"),  # einsum("ii->i", a) is a view
         (_PAIR, "where nonzero unique gradient polyfit"),
         (pure(warns=True, bad_keywords="copy"), "meshgrid"),
         (_PAIR, "triu_indices tril_indices diag_indices unravel_index ravel_multi_index polydiv"),
-        (pure(shares=False, warns=True), "allclose array_equal array_equiv ndim shape size isscalar iscomplexobj"),
+        (
+            pure(shares=False, warns=True),
+            "allclose array_equal array_equiv ndim shape size isscalar iscomplexobj",
+        ),
         (pure(shares=False, warns=True), "isrealobj can_cast"),
         # scalar types and dtypes
         (
@@ -86,18 +103,36 @@ NUMPY: dict[str, Rows] = {
             "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ complex64 complex128",
         ),
         # may be the argument, or share its memory
-        (_view(), "asarray asanyarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d broadcast_to"),
-        (_view(), "broadcast_arrays diag diagonal expand_dims fliplr flip flipud imag moveaxis ravel real reshape"),
+        (
+            _view(),
+            "asarray asanyarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d broadcast_to",
+        ),
+        (
+            _view(),
+            "broadcast_arrays diag diagonal expand_dims fliplr flip flipud imag moveaxis ravel real reshape",
+        ),
         (_view(), "rollaxis rot90 squeeze swapaxes transpose frombuffer trim_zeros"),
         (_view(), "split array_split hsplit vsplit dsplit real_if_close"),
         (_view(calls_args=True), "apply_along_axis apply_over_axes piecewise fromfunction"),
         (_WRITES, "copyto fill_diagonal place put put_along_axis putmask"),
-        (effect("changes NumPy's settings", "process"), "seterr seterrcall setbufsize set_printoptions"),
-        (effect("reads or writes a file", "filesystem", blocking=True), "save savez savez_compressed savetxt"),
-        (effect("reads or writes a file", "filesystem", blocking=True), "load loadtxt genfromtxt fromfile"),
+        (
+            effect("changes NumPy's settings", "process"),
+            "seterr seterrcall setbufsize set_printoptions",
+        ),
+        (
+            effect("reads or writes a file", "filesystem", blocking=True),
+            "save savez savez_compressed savetxt",
+        ),
+        (
+            effect("reads or writes a file", "filesystem", blocking=True),
+            "load loadtxt genfromtxt fromfile",
+        ),
     ),
     "numpy.linalg": (
-        (_array(), "cholesky cond det eigvals eigvalsh inv matrix_rank norm pinv solve svdvals tensorinv tensorsolve"),
+        (
+            _array(),
+            "cholesky cond det eigvals eigvalsh inv matrix_rank norm pinv solve svdvals tensorinv tensorsolve",
+        ),
         (_array(), "matrix_norm vector_norm"),
         (_view(), "matrix_power multi_dot"),
         (_PAIR, "eig eigh lstsq qr slogdet svd"),
@@ -120,7 +155,10 @@ NUMPY_METHODS: dict[str, Rows] = {
         (_PAIR, "nonzero"),
         (pure(), "item tobytes tolist"),
         (_view(), "conj conjugate diagonal ravel reshape squeeze swapaxes transpose view"),
-        (effect("changes the array", "receiver"), "fill itemset partition put resize setfield setflags sort byteswap"),
+        (
+            effect("changes the array", "receiver"),
+            "fill itemset partition put resize setfield setflags sort byteswap",
+        ),
         (effect("writes a file", "filesystem", blocking=True), "dump tofile"),
     ),
 }

@@ -12,21 +12,36 @@ from dataclasses import replace
 from types import FunctionType, MethodDescriptorType, MethodType
 from typing import Any, cast
 
-from . import genuine as check
-from .builtin_tables import BUILTINS, STATIC_METHODS
-from .client_tables import CLIENT_FUNCTIONS, CLIENT_METHODS, SUBCLASSED_BY_PACKAGE
-from .effect_tables import DEFERRABLE, DEFERRABLE_METHODS, EFFECT_MODULES, EFFECTS
-from .known import Known, Rows, named, pure
-from .method_tables import CLASS_METHODS, METHODS
-from .numpy_tables import NUMPY, NUMPY_METHODS
-from .stdlib_tables import STDLIB
+from ember_jit.compiler.analysis.registry import genuine as check
+from ember_jit.compiler.analysis.registry.builtin_tables import BUILTINS, STATIC_METHODS
+from ember_jit.compiler.analysis.registry.client_tables import (
+    CLIENT_FUNCTIONS,
+    CLIENT_METHODS,
+    SUBCLASSED_BY_PACKAGE,
+)
+from ember_jit.compiler.analysis.registry.effect_tables import (
+    DEFERRABLE,
+    DEFERRABLE_METHODS,
+    EFFECT_MODULES,
+    EFFECTS,
+)
+from ember_jit.compiler.analysis.registry.known import Known, Rows, named, pure
+from ember_jit.compiler.analysis.registry.method_tables import CLASS_METHODS, METHODS
+from ember_jit.compiler.analysis.registry.numpy_tables import NUMPY, NUMPY_METHODS
+from ember_jit.compiler.analysis.registry.stdlib_tables import STDLIB
 
-_PACKAGES = frozenset({"numpy", *(name.partition(".")[0] for name in CLIENT_FUNCTIONS)} - {"urllib"})
+_PACKAGES = frozenset(
+    {"numpy", *(name.partition(".")[0] for name in CLIENT_FUNCTIONS)} - {"urllib"}
+)
 _ALL_METHODS = METHODS | NUMPY_METHODS
 
 
 def _expand(rows: Rows, title: str, ending: str = "()") -> dict[str, Known]:
-    return {name: named(known, f"{title}{name}{ending}") for known, names in rows for name in names.split()}
+    return {
+        name: named(known, f"{title}{name}{ending}")
+        for known, names in rows
+        for name in names.split()
+    }
 
 
 class _Objects:
@@ -78,7 +93,9 @@ class _Objects:
                 if obj is None:
                     continue
                 own = check.genuine(obj, module, name, stdlib=stdlib)
-                if not own and (known.kind != "unknown" or type(obj) is FunctionType or type(obj) is type):
+                if not own and (
+                    known.kind != "unknown" or type(obj) is FunctionType or type(obj) is type
+                ):
                     patched[name] = known
                     continue
                 changed = True
@@ -223,7 +240,9 @@ def lookup(obj: object) -> Known | None:
         return _bound_function(cast("MethodType", obj))
     if kind is FunctionType:
         function = cast("FunctionType", obj)
-        return _client_method(function) or _effect_module(check.home(function), function.__qualname__)
+        return _client_method(function) or _effect_module(
+            check.home(function), function.__qualname__
+        )
     if kind is MethodDescriptorType:
         return _descriptor(cast("MethodDescriptorType", obj))
     if kind is type:
@@ -256,7 +275,12 @@ def deferrable(obj: object) -> bool:
     if type(obj) is FunctionType:
         space = check.loaded("logging")
         owner, _, name = obj.__qualname__.partition(".")
-        if owner == "Logger" and name in DEFERRABLE_METHODS and space is not None and check.is_stdlib(space):
+        if (
+            owner == "Logger"
+            and name in DEFERRABLE_METHODS
+            and space is not None
+            and check.is_stdlib(space)
+        ):
             return _find(space, f"Logger.{name}") is obj and check.genuine(
                 obj, "logging", f"Logger.{name}", stdlib=True
             )
@@ -274,7 +298,9 @@ def _bound_builtin(obj: object) -> Known | None:
     owner = builtin.__self__
     if issubclass(type(owner), type):
         return TYPE_METHODS.get(owner, builtin.__name__)
-    return INSTANCE_METHODS.get(type(owner), builtin.__name__) or _effect_module(builtin.__module__, builtin.__name__)
+    return INSTANCE_METHODS.get(type(owner), builtin.__name__) or _effect_module(
+        builtin.__module__, builtin.__name__
+    )
 
 
 def _bound_function(bound: MethodType) -> Known | None:

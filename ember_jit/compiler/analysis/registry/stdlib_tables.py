@@ -7,7 +7,17 @@ an object the program can see.
 
 from __future__ import annotations
 
-from .known import CALLING_ITERATOR, DEEP_VALUE, DRAIN, ITERATOR, NO_CODE, VALUE, VIEW, Rows, pure
+from ember_jit.compiler.analysis.registry.known import (
+    CALLING_ITERATOR,
+    DEEP_VALUE,
+    DRAIN,
+    ITERATOR,
+    NO_CODE,
+    VALUE,
+    VIEW,
+    Rows,
+    pure,
+)
 
 _LIST = pure(fresh="list", shares=False)  # a new list of immutable values
 _PICKS = pure(fresh="list", consumes=True, calls_args=True)
@@ -36,7 +46,10 @@ STDLIB: dict[str, Rows] = {
     "operator": (
         (NO_CODE, "is_ is_not is_none is_not_none"),
         (DEEP_VALUE, "eq ne lt le gt ge"),
-        (VALUE, "not_ truth index length_hint inv invert neg abs truediv floordiv pow lshift rshift"),
+        (
+            VALUE,
+            "not_ truth index length_hint inv invert neg abs truediv floordiv pow lshift rshift",
+        ),
         # + and * copy lists, % formats, & | - ^ build sets; pos may be the operand itself
         (pure(), "add sub mul mod and_ or_ xor matmul concat"),
         (VIEW, "getitem pos"),
@@ -61,7 +74,10 @@ STDLIB: dict[str, Rows] = {
         # re.DEBUG prints, so an entry holds without flags only
         (pure(shares=False, warns=True, max_args=1, bad_keywords="flags"), "compile"),
         (VALUE, "escape"),
-        (pure(retains=True, warns=True, max_args=2, bad_keywords="flags"), "match fullmatch search"),
+        (
+            pure(retains=True, warns=True, max_args=2, bad_keywords="flags"),
+            "match fullmatch search",
+        ),
         (pure(retains=True, lazy=True, warns=True, max_args=2, bad_keywords="flags"), "finditer"),
         (pure(fresh="list", shares=False, warns=True, max_args=2, bad_keywords="flags"), "findall"),
         (pure(fresh="list", shares=False, warns=True, max_args=3, bad_keywords="flags"), "split"),
@@ -104,7 +120,12 @@ STDLIB: dict[str, Rows] = {
     ),
     "hmac": ((pure(calls_args=True, shares=False), "digest"),),
     "zlib": ((_BYTES, "compress decompress crc32 adler32"),),
-    "binascii": ((_BYTES, "hexlify unhexlify b2a_hex a2b_hex b2a_base64 a2b_base64 b2a_qp a2b_qp crc32 crc_hqx"),),
+    "binascii": (
+        (
+            _BYTES,
+            "hexlify unhexlify b2a_hex a2b_hex b2a_base64 a2b_base64 b2a_qp a2b_qp crc32 crc_hqx",
+        ),
+    ),
     "struct": (
         (_BYTES, "pack unpack unpack_from calcsize"),
         (pure(retains=True, lazy=True), "iter_unpack"),
@@ -178,7 +199,12 @@ STDLIB: dict[str, Rows] = {
     ),
     "typing": ((pure(protocol=False, retains=True), "cast"),),
     "time": ((pure("waits, no effect", blocking=True, shallow=True, shares=False), "sleep"),),
-    "posixpath": ((VALUE, "join split splitext splitdrive splitroot basename dirname normcase normpath isabs"),),
+    "posixpath": (
+        (
+            VALUE,
+            "join split splitext splitdrive splitroot basename dirname normcase normpath isabs",
+        ),
+    ),
     "ntpath": ((VALUE, "join split splitext splitdrive splitroot basename dirname"),),
     "genericpath": ((DRAIN, "commonprefix"),),
     "pathlib": ((VALUE, "PurePath PurePosixPath PureWindowsPath Path PosixPath WindowsPath"),),
