@@ -325,7 +325,7 @@ class Run:
             raise guarded.Unsafe
         try:
             return function(*args, **kwargs)
-        except Exception as exc:  # noqa: BLE001 - the retire program calls it again, in its place, and raises there
+        except Exception as exc:
             raise guarded.Unsafe from exc
 
     def stop(self) -> None:
@@ -686,7 +686,7 @@ class Run:
             self.running -= 1
             try:
                 self._settle(cell, state, value)
-            except Exception:  # noqa: BLE001 - a bug of ours: whoever waits must not wait for ever
+            except Exception:
                 self._salvage(cell, state, value)
                 if config().strict_internal:
                     raise

@@ -137,8 +137,9 @@ class Lowering:
     def _leave(self, node: ast.AST) -> None:
         reason = LEFT_ALONE.get(type(node).__name__, f"{type(node).__name__} is not followed")
         self.left_alone.append((getattr(node, "lineno", 0), reason))
-        binds = tuple(sorted(_stored_names(node)))
-        self._barrier(node, reason, binds)
+        self._emit("barrier", node, tuple(sorted(_stored_names(node))), reason=reason)
+        if isinstance(node, ast.ClassDef | ast.AsyncFunctionDef):
+            self._bound.add(node.name)  # the only ones that are sure to bind what they bind
 
     # ------------------------------------------------------------------ statements
     def _statement(self, node: ast.stmt) -> None:
@@ -147,6 +148,7 @@ class Lowering:
             self._leave(node)
         else:
             method(node)
+        self._bound -= _unbound_by(node)
 
     def _stmt_Pass(self, node: ast.Pass) -> None:
         del node
@@ -742,6 +744,17 @@ def _stored_names(node: ast.AST) -> set[str]:
         elif isinstance(inner, ast.alias):
             names.add(inner.asname or inner.name.split(".")[0])
         stack.extend(ast.iter_child_nodes(inner))
+    return names
+
+
+def _unbound_by(node: ast.stmt) -> set[str]:
+    """Names that `node` may leave unbound: deleted somewhere in it, or the name of an `except ... as`."""
+    names = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Del):
+            names.add(inner.id)
+        elif isinstance(inner, ast.ExceptHandler) and inner.name:
+            names.add(inner.name)
     return names
 
 
