@@ -44,14 +44,19 @@ from ember_jit.compiler.analysis.registry import (
     GLUE_BUILTINS,
     MUTATORS,
     PURE_METHOD_NAMES,
+    by_name,
+    by_type,
     class_method,
     deferrable,
     lookup,
     method,
+    methods_of_kind,
+    plain_methods,
     resolve,
 )
 from ember_jit.compiler.analysis.registry.known import Known
 from ember_jit.compiler.analysis.registry.method_tables import CLASS_METHODS, METHODS
+from ember_jit.compiler.analysis.registry.numpy_tables import NUMPY_METHODS
 from ember_jit.compiler.analysis.registry.stdlib_tables import STDLIB
 
 VERSIONED = frozenset(  # names that only some of the supported versions have
@@ -217,7 +222,8 @@ def test_a_patched_builtin_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("textwrap", "dedent"), ("math", "sqrt"), ("fractions", "Fraction"), ("logging", "info")]
+    ("module", "name"),
+    [("textwrap", "dedent"), ("math", "sqrt"), ("fractions", "Fraction"), ("logging", "info")],
 )
 def test_a_patched_module_is_not_trusted(monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> None:
     home = importlib.import_module(module)
@@ -262,7 +268,7 @@ def test_a_patched_method_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_import_is_light() -> None:
     code = (
-        "import dataclasses, typing, abc, functools, os, sys\n"
+        "import dataclasses, typing, abc, functools, os, sys, ember_jit\n"
         "before = set(sys.modules)\n"
         "from ember_jit.compiler.analysis import registry\n"
         "registry.lookup(len); registry.lookup(lambda: 0); registry.method(str, 'strip')\n"
@@ -272,6 +278,52 @@ def test_import_is_light() -> None:
     env = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {"__future__"}
+
+
+def test_a_lookup_touches_what_it_needs() -> None:
+    """The tables of NumPy, of the clients and of other modules stay unread until something of theirs is looked up."""
+    objects = fresh_objects()
+    assert objects.resolved() == frozenset()
+    objects.get(lambda: 0)
+    objects.get(Hostile)
+    objects.get(object.__new__(Hostile))
+    assert objects.resolved() == frozenset()
+    objects.get(len)
+    assert objects.resolved() == {"builtins"}
+    objects.get(json.dumps)
+    assert objects.resolved() == {"builtins", "json"}
+    objects.get(threading.Lock)  # a function of `_thread`
+    assert objects.resolved() == {"builtins", "json", "threading"}
+
+
+def test_entries_are_made_when_they_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(resolve, "named", lambda known, title: made.append(title) or known)
+    objects = fresh_objects()
+    objects.get(len)
+    objects.get(len)
+    objects.get(ValueError)
+    assert made == ["builtin len()", "builtin ValueError()"]
+
+
+def test_a_method_name_touches_the_types_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    types_ = by_type.Types(METHODS | NUMPY_METHODS)
+    monkeypatch.setattr(by_name, "INSTANCE_METHODS", types_)
+    names = by_name.PureMethodNames()
+    assert "surely_not" not in names
+    assert types_.resolved() == frozenset()
+    assert "strip" in names
+    assert {cls.__module__ for cls in types_.resolved()} == {"builtins"}
+
+
+def test_methods_by_name_alone() -> None:
+    assert {known.kind for known in plain_methods("strip")} == {"pure"}
+    assert {known.kind for known in plain_methods("partition")} == {
+        "pure",
+        "unknown",
+    }  # ndarray.partition sorts in place
+    assert plain_methods("surely_not") == ()
+    assert [known.resource for known in methods_of_kind("list", "append")] == ["receiver"]
 
 
 def test_lookup_is_stable_and_needs_no_names() -> None:
@@ -344,7 +396,15 @@ def test_names() -> None:
     assert {str, bytes} <= PURE_METHOD_NAMES["strip"]
     assert list not in PURE_METHOD_NAMES.get("sort", ())
     assert {list, dict, set} <= PURE_METHOD_NAMES["copy"]
-    for cls in (list, dict, set, bytearray, collections.deque, collections.Counter, collections.OrderedDict):
+    for cls in (
+        list,
+        dict,
+        set,
+        bytearray,
+        collections.deque,
+        collections.Counter,
+        collections.OrderedDict,
+    ):
         for name in MUTATORS:
             if hasattr(cls, name) and not name.startswith("__"):
                 known = method(cls, name)
@@ -368,7 +428,18 @@ def test_flags() -> None:
         "calls_args": (map, sorted, filter, functools.reduce, min, max, re.sub, heapq.nlargest),
         "lazy": (map, zip, filter, enumerate, iter, reversed, itertools.chain),
         "retains": (zip, enumerate, iter, functools.partial, max, sum, tuple, dict),
-        "protocol": (len, str, sorted, format, hash, sum, min, repr, copy.copy, dataclasses.replace),
+        "protocol": (
+            len,
+            str,
+            sorted,
+            format,
+            hash,
+            sum,
+            min,
+            repr,
+            copy.copy,
+            dataclasses.replace,
+        ),
         "consumes": (list, sorted, sum, any, "".join, set, collections.deque),
         "blocking": (time.sleep, urllib.request.urlopen),
         "shallow": (len, list, tuple, bool),
@@ -376,7 +447,13 @@ def test_flags() -> None:
     for flag, objects in flags.items():
         for obj in objects:
             assert getattr(lookup(obj), flag), (flag, obj)
-    for obj, fresh in [(sorted, "list"), (list, "list"), ("a".split, "list"), (set, "set"), ({}.copy, "dict")]:
+    for obj, fresh in [
+        (sorted, "list"),
+        (list, "list"),
+        ("a".split, "list"),
+        (set, "set"),
+        ({}.copy, "dict"),
+    ]:
         assert lookup(obj).fresh == fresh
     assert not lookup(list).retains
     assert not lookup(callable).protocol
@@ -390,14 +467,29 @@ def test_flags() -> None:
 
 def test_deferrable() -> None:
     logger = logging.getLogger("test")
-    for obj in (print, logging.info, logging.exception, logger.info, logger.log, logging.getLogger().error):
+    for obj in (
+        print,
+        logging.info,
+        logging.exception,
+        logger.info,
+        logger.log,
+        logging.getLogger().error,
+    ):
         assert deferrable(obj), obj
 
     class Mine(logging.Logger):
         def handle(self, record: logging.LogRecord) -> None:
             pytest.fail("ran")
 
-    for obj in (input, len, Mine("x").info, logger.setLevel, logger.addHandler, logging.basicConfig, lambda: print()):
+    for obj in (
+        input,
+        len,
+        Mine("x").info,
+        logger.setLevel,
+        logger.addHandler,
+        logging.basicConfig,
+        lambda: print(),
+    ):
         assert not deferrable(obj), obj
 
 
@@ -494,7 +586,17 @@ def test_pure_methods_leave_their_receiver_alone(receiver: object) -> None:
         if known.kind != "pure" or not hasattr(receiver, name):
             continue
         before = state()
-        for args in [(), ("a",), (1,), (b"a",), ([1],), ("a", "b"), ({"a": 2},), (["x"], 1), ("a", [])]:
+        for args in [
+            (),
+            ("a",),
+            (1,),
+            (b"a",),
+            ([1],),
+            ("a", "b"),
+            ({"a": 2},),
+            (["x"], 1),
+            ("a", []),
+        ]:
             if known.max_args is not None and len(args) > known.max_args:
                 continue
             try:
@@ -512,13 +614,33 @@ def test_numpy_tables() -> None:
     np = pytest.importorskip("numpy")
     for module in ("numpy.linalg", "numpy.fft", "numpy.random"):
         importlib.import_module(module)
-    for name in ("exp", "add", "sum", "mean", "dot", "argsort", "array", "zeros", "where", "float64", "eye"):
+    for name in (
+        "exp",
+        "add",
+        "sum",
+        "mean",
+        "dot",
+        "argsort",
+        "array",
+        "zeros",
+        "where",
+        "float64",
+        "eye",
+    ):
         known = lookup(getattr(np, name))
         assert known is not None and known.kind == "pure" and known.protocol, name
     assert lookup(np.linalg.norm).kind == lookup(np.fft.fft).kind == "pure"
     assert lookup(np.frompyfunc(len, 1, 1)) is None
     assert lookup(np.vectorize(len)) is None
-    for obj in (np.copyto, np.put, np.random.rand, np.random.default_rng, np.save, np.seterr, np.zeros(1).sort):
+    for obj in (
+        np.copyto,
+        np.put,
+        np.random.rand,
+        np.random.default_rng,
+        np.save,
+        np.seterr,
+        np.zeros(1).sort,
+    ):
         assert lookup(obj).kind == "unknown", obj
     assert lookup(np.zeros(1).sum).fresh == "ndarray"
     for obj, known in resolve.OBJECTS.entries():
@@ -549,7 +671,14 @@ def test_numpy_fresh_arrays() -> None:
     for obj, known in resolve.OBJECTS.entries():
         if known.fresh != "ndarray":
             continue
-        for args in [(np.eye(2),), (np.eye(2), np.eye(2)), (np.arange(3.0),), (np.arange(3), 1), (np.int64(3),), (2,)]:
+        for args in [
+            (np.eye(2),),
+            (np.eye(2), np.eye(2)),
+            (np.arange(3.0),),
+            (np.arange(3), 1),
+            (np.int64(3),),
+            (2,),
+        ]:
             before = repr(args)
             if known.max_args is not None and len(args) > known.max_args:
                 continue
@@ -562,7 +691,10 @@ def test_numpy_fresh_arrays() -> None:
             if isinstance(result, np.ndarray):
                 assert not any(np.shares_memory(result, a) for a in args if isinstance(a, np.ndarray)), known
             else:
-                assert isinstance(result, (np.generic, int, float, bool, complex)), (known, type(result))
+                assert isinstance(result, (np.generic, int, float, bool, complex)), (
+                    known,
+                    type(result),
+                )
 
 
 CLIENTS = [
@@ -616,7 +748,11 @@ def fake_client(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_client_methods(fake_client: types.ModuleType) -> None:
     cls = fake_client.Embeddings
     known = lookup(cls().create)
-    assert known is not None and (known.kind, known.blocking, known.fresh) == ("query", True, "handle")
+    assert known is not None and (known.kind, known.blocking, known.fresh) == (
+        "query",
+        True,
+        "handle",
+    )
     assert known.receiver == "openai.resources.embeddings.Embeddings"
     assert "stream" in known.bad_keywords
     assert lookup(cls().delete) is None
