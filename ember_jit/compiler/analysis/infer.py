@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
-from ember_jit.compiler.analysis.values import MISSING, Fresh, Known, Method, static_attribute, type_lookup
+from ember_jit.compiler.analysis.values import (
+    MISSING,
+    Abstract,
+    Fresh,
+    Known,
+    Method,
+    static_attribute,
+    type_lookup,
+)
 from ember_jit.compiler.frontend.source import NoSource, source_of
 from ember_jit.effects import label_of
 from ember_jit.runtime.originals import original_code
@@ -141,12 +150,14 @@ class Inference:
         """Making an instance: pure if its `__init__` touches nothing but the new object."""
         if type(cls) is not type and type(cls).__name__ not in ("ABCMeta",):
             return _unknown(f"the metaclass of {cls.__name__} is not `type`")
+        if type_lookup(cls, "__del__") is not MISSING:
+            return _unknown(f"{cls.__name__} has a `__del__`, which runs when the new object is dropped")
         new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
-        if isinstance(new, staticmethod) or new is not object.__new__ and not issubclass(cls, BaseException):
+        if isinstance(new, staticmethod) or (new is not object.__new__ and not issubclass(cls, BaseException)):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
-        result = self._analyse(init, Fresh("object"), f"makes a new {cls.__name__}")
+        result = self._analyse(init, Fresh("object", cls), f"makes a new {cls.__name__}")
         result.guards.append(lambda: type_lookup(cls, "__init__") is init)
         return result
 
@@ -170,12 +181,12 @@ class Inference:
             return self._registered(known)
         return self._analyse(function, Known(owner) if owner is not None else None, "")
 
-    def _analyse(self, function: FunctionType, owner: Any, evidence: str) -> Inferred:
+    def _analyse(self, function: FunctionType, owner: Abstract | None, evidence: str) -> Inferred:
         code = original_code(function)
         try:
             source = source_of(function, code)
         except NoSource as reason:
-            return self._without_source(function, code, str(reason))
+            return self._without_source(function, code, owner, str(reason), evidence)
         body = BodyAnalysis(self, function, source, owner)
         body.run()
         guards = [same_code(function), *body.guards]
@@ -186,11 +197,13 @@ class Inference:
         text = evidence or f"inferred from the source of {function.__qualname__}"
         return Inferred(Effect(kind, text, blocking=body.blocking, operator=body.has_sites), guards)
 
-    def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
+    def _without_source(self, function: FunctionType, code: CodeType, owner: Abstract | None, reason: str, evidence: str) -> Inferred:
         from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
 
-        found = effect_from_bytecode(self, function, code)
+        found = effect_from_bytecode(self, function, code, owner)
         if found is not None:
+            if evidence and found.effect.kind != UNKNOWN:
+                found.effect = replace(found.effect, evidence=evidence)
             return found
         return _unknown(f"{function.__qualname__} has no usable source: {reason}")
 
