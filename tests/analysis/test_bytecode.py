@@ -305,6 +305,40 @@ def test_constructor_without_source(monkeypatch: pytest.MonkeyPatch) -> None:
     assert effect_of("def f(i):\n    d = D(i)\n    d.x.append(1)", space).effect.kind == "unknown"
 
 
+HOOKED = """
+class Hooked:
+    def __init__(self): self.x = 1
+    def __setattr__(self, name, value): print(name)
+class Described:
+    def __init__(self): self.x = 1
+    x = property(lambda self: 1, lambda self, value: print(value))
+class Dropped:
+    def __del__(self): print(1)
+class Slotted:
+    __slots__ = ("x",)
+    def __init__(self): self.x = 1
+class Error(ValueError):
+    def __init__(self, x): self.x = x
+"""
+
+
+@pytest.mark.parametrize("with_source", [True, False])
+def test_constructors_that_run_more_than_init(tmp_path: Path, with_source: bool) -> None:
+    path = tmp_path / "hooked.py"
+    if with_source:
+        path.write_text(HOOKED)
+    space: dict[str, Any] = {"__name__": "hooked"}
+    exec(compile(HOOKED, str(path), "exec", dont_inherit=True), space)
+    kinds = {name: Inference().of(cls).effect.kind for name, cls in space.items() if isinstance(cls, type)}
+    assert kinds == {
+        "Hooked": "unknown",
+        "Described": "unknown",
+        "Dropped": "unknown",
+        "Slotted": "pure",
+        "Error": "pure",
+    }
+
+
 def test_blocking_and_operator_are_kept() -> None:
     assert effect_of("def f(i):\n    time.sleep(0.01)").effect.blocking
     assert not effect_of("def f(i):\n    return 1").effect.blocking

@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
@@ -157,6 +157,9 @@ class Inference:
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
+        hook = _store_hook(cls, init)
+        if hook:
+            return _unknown(f"storing an attribute of a new {cls.__name__} runs {hook}")
         result = self._analyse(init, Fresh("object", cls), f"makes a new {cls.__name__}")
         result.guards.append(lambda: type_lookup(cls, "__init__") is init)
         return result
@@ -215,6 +218,18 @@ def _name(obj: Any) -> str:
 
 def _unknown(text: str) -> Inferred:
     return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
+
+
+def _store_hook(cls: type, init: FunctionType) -> str:
+    """The code that `self.name = value` in `__init__` runs, if it does more than store; empty if it does not."""
+    plain = (object.__setattr__, BaseException.__setattr__)
+    if all(type_lookup(cls, "__setattr__") is not each for each in plain):
+        return f"{cls.__name__}.__setattr__"
+    for name in original_code(init).co_names:
+        member = type_lookup(cls, name)
+        if member is not MISSING and hasattr(type(member), "__set__") and type(member) is not MemberDescriptorType:
+            return f"the descriptor {cls.__name__}.{name}"
+    return ""
 
 
 def same_code(function: FunctionType) -> Guard:
