@@ -94,23 +94,13 @@ def is_plain(value: object, limit: int = PLAIN_LIMIT) -> bool:
             stack.extend(current.values())
         elif kind in (list, tuple, set, frozenset):
             stack.extend(current)
-        elif not _inert_array(kind, current):
+        else:
             return False
         seen.add(id(current))
         limit -= 1 + len(current)
         if limit < 0:
             return False
     return True
-
-
-def _inert_array(kind: type, value: Any) -> bool:
-    """NumPy arrays of numbers run no user code; recognised by name so that NumPy is never imported."""
-    return (
-        kind.__module__ == "numpy"
-        and kind.__name__ == "ndarray"
-        and value.dtype.kind in "biufc"
-        and value.ndim > 0
-    )
 
 
 def _require(condition: bool) -> None:
@@ -225,7 +215,6 @@ def compare(symbol: str, left: Any, right: Any) -> Any:
         return found if symbol == "in" else not found
     if type(left) not in ATOMS or type(right) not in ATOMS:
         _require(is_plain(left) and is_plain(right))
-        _require(not any(type(side).__module__ == "numpy" for side in (left, right)))
     return _ORDER[symbol](left, right)
 
 

@@ -44,14 +44,19 @@ from ember_jit.compiler.analysis.registry import (
     GLUE_BUILTINS,
     MUTATORS,
     PURE_METHOD_NAMES,
+    by_name,
+    by_type,
     class_method,
     deferrable,
     lookup,
     method,
+    methods_of_kind,
+    plain_methods,
     resolve,
 )
 from ember_jit.compiler.analysis.registry.known import Known
 from ember_jit.compiler.analysis.registry.method_tables import CLASS_METHODS, METHODS
+from ember_jit.compiler.analysis.registry.numpy_tables import NUMPY_METHODS
 from ember_jit.compiler.analysis.registry.stdlib_tables import STDLIB
 
 VERSIONED = frozenset(  # names that only some of the supported versions have
@@ -277,6 +282,52 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) <= {"__future__"}
+
+
+def test_a_lookup_touches_what_it_needs() -> None:
+    """The tables of NumPy, of the clients and of other modules stay unread until something of theirs is looked up."""
+    objects = fresh_objects()
+    assert objects.resolved() == frozenset()
+    objects.get(lambda: 0)
+    objects.get(Hostile)
+    objects.get(object.__new__(Hostile))
+    assert objects.resolved() == frozenset()
+    objects.get(len)
+    assert objects.resolved() == {"builtins"}
+    objects.get(json.dumps)
+    assert objects.resolved() == {"builtins", "json"}
+    objects.get(threading.Lock)  # a function of `_thread`
+    assert objects.resolved() == {"builtins", "json", "threading"}
+
+
+def test_entries_are_made_when_they_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(resolve, "named", lambda known, title: made.append(title) or known)
+    objects = fresh_objects()
+    objects.get(len)
+    objects.get(len)
+    objects.get(ValueError)
+    assert made == ["builtin len()", "builtin ValueError()"]
+
+
+def test_a_method_name_touches_the_types_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    types_ = by_type.Types(METHODS | NUMPY_METHODS)
+    monkeypatch.setattr(by_name, "INSTANCE_METHODS", types_)
+    names = by_name.PureMethodNames()
+    assert "surely_not" not in names
+    assert types_.resolved() == frozenset()
+    assert "strip" in names
+    assert {cls.__module__ for cls in types_.resolved()} == {"builtins"}
+
+
+def test_methods_by_name_alone() -> None:
+    assert {known.kind for known in plain_methods("strip")} == {"pure"}
+    assert {known.kind for known in plain_methods("partition")} == {
+        "pure",
+        "unknown",
+    }  # ndarray.partition sorts in place
+    assert plain_methods("surely_not") == ()
+    assert [known.resource for known in methods_of_kind("list", "append")] == ["receiver"]
 
 
 def test_lookup_is_stable_and_needs_no_names() -> None:
@@ -713,8 +764,7 @@ def fake_client(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_client_methods(fake_client: types.ModuleType) -> None:
     cls = fake_client.Embeddings
     known = lookup(cls().create)
-    assert known is not None
-    assert (known.kind, known.blocking, known.fresh) == (
+    assert known is not None and (known.kind, known.blocking, known.fresh) == (
         "query",
         True,
         "handle",

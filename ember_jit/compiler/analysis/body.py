@@ -14,17 +14,8 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.compiler.analysis.facts import (
-    PURE,
-    QUERY,
-    UNKNOWN,
-    Effect,
-    Guard,
-    Inferred,
-    Reason,
-    same_elements,
-    worse,
-)
+from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Inferred, Reason, worse
+from ember_jit.compiler.analysis.lookup import ATOMIC, Lookup, unresolved_hook
 from ember_jit.compiler.analysis.values import (
     ARG,
     LOCAL,
@@ -38,18 +29,15 @@ from ember_jit.compiler.analysis.values import (
     OneOf,
     Property,
     elements,
-    has_plain_lookup,
-    instance_dict,
     join,
+    runs_no_code,
     static_attribute,
-    type_lookup,
 )
 from ember_jit.compiler.frontend.source import Source
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
-_ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
 SCALAR = Fresh("scalar")
 FUNCTION = Fresh("function")
 IMPURE_FUNCTION = Fresh("impure function")
@@ -100,7 +88,8 @@ class BodyAnalysis:
         self.calls: dict[ast.Call, CallFact] = {}
         self.effects: list[Reason] = []
         self.effect_nodes: dict[ast.AST, Reason] = {}
-        self.guards: list[Guard] = []
+        self.lookup = Lookup(function)
+        self.guards = self.lookup.guards
         self.rests_on: dict[int, Inferred] = {}
         self.kind = PURE
         self.blocking = False
@@ -108,10 +97,7 @@ class BodyAnalysis:
         self.composite = False
         self.prints = False
         self.env: dict[str, Abstract] = {}
-        self._guarded: set[tuple[int, str]] = set()
-        self._free = dict(
-            zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-        )
+        self._free = self.lookup.free
         self._globals_declared: set[str] = set()
         self._locals = _local_names(source.node)
         args = source.node.args
@@ -129,9 +115,8 @@ class BodyAnalysis:
             self.effects.clear()
             self.effect_nodes.clear()
             self.calls.clear()
-            self.guards.clear()
+            self.lookup.forget()
             self.rests_on.clear()
-            self._guarded.clear()
             self.kind = PURE
             for statement in self.source.node.body:
                 self.statement(statement)
@@ -285,8 +270,11 @@ class BodyAnalysis:
 
     def _raise(self, node: ast.Raise) -> None:
         for part in (node.exc, node.cause):
-            if part is not None:
-                self.expr(part)
+            value = self.expr(part) if part is not None else None
+            if isinstance(value, Known) and isinstance(value.obj, type):  # `raise Error` makes one
+                made = self.inference.of(value.obj)
+                self.rest_on(made)
+                self._join(made.effect, node, f"`{self._text(node)}`")
 
     def _assert(self, node: ast.Assert) -> None:
         self.expr(node.test)
@@ -417,34 +405,11 @@ class BodyAnalysis:
         if name in self._locals:
             return LOCAL
         if name in self._free:
-            cell = self._free[name]
-            try:
-                live = cell.cell_contents
-            except ValueError:
-                return LOCAL
-            self._guard((id(cell), name), lambda: _cell_holds(cell, live))
-            return Known(live)
+            return self.lookup.cell(name)
         return self._global_value(name)
 
     def _global_value(self, name: str) -> Abstract:
-        space = self.function.__globals__
-        builtins = space.get("__builtins__", {})
-        table = vars(builtins) if isinstance(builtins, ModuleType) else builtins
-        if name in space:
-            live = space[name]
-            if not isinstance(live, _ATOMIC):
-                self._guard((id(space), name), lambda: space.get(name) is live)
-        elif name in table:
-            live = table[name]
-            self._guard((id(space), name), lambda: name not in space and table.get(name) is live)
-        else:
-            return LOCAL
-        return Known(live)
-
-    def _guard(self, key: tuple[int, str], guard: Guard) -> None:
-        if key not in self._guarded:
-            self._guarded.add(key)
-            self.guards.append(guard)
+        return self.lookup.global_value(name)
 
     def _attribute(self, node: ast.Attribute) -> Abstract:
         base = self.expr(node.value)
@@ -459,71 +424,27 @@ class BodyAnalysis:
         return found
 
     def _unresolved_attribute(self, node: ast.Attribute, base: Known) -> None:
-        kind = type(base.obj)
-        if isinstance(base.obj, type) or kind.__module__ == "builtins":
-            return
-        hooked = not has_plain_lookup(kind) or hasattr(kind, "__getattr__")
-        found = type_lookup(kind, node.attr)
-        if hooked or hasattr(type(found), "__get__"):
-            self.effect(node, f"looks up `{self._text(node)}` through a hook of {kind.__name__}")
+        hook = unresolved_hook(base.obj, node.attr)
+        if hook:
+            self.effect(node, f"looks up `{self._text(node)}` through a hook of {hook}")
 
     def attribute(self, base: Abstract, name: str) -> Abstract:
         """The abstract value of an attribute."""
         if isinstance(base, Known):
-            owner = base.obj
-            found = static_attribute(owner, name)
-            if found is None:
-                return LOCAL
-            if isinstance(found, Known | Method | Property):
-                self._guard_attribute(owner, name, found)
-            return found
+            found = self.lookup.attribute(base.obj, name)
+            return LOCAL if found is None else found
         if isinstance(base, Method) and name == "__super__":
             return LOCAL
         if isinstance(base, Arg):
             return ARG
         return LOCAL
 
-    def _guard_attribute(self, owner: Any, name: str, found: Abstract) -> None:
-        import weakref
-
-        if isinstance(found, Known) and isinstance(found.obj, _ATOMIC):
-            return
-        space = instance_dict(owner) if not isinstance(owner, type) else None
-        if isinstance(owner, ModuleType):
-            live = vars(owner)[name]
-            self._guard((id(owner), name), lambda: vars(owner).get(name) is live)
-        elif space is not None and name in space:
-            live = space[name]
-            try:
-                hold, keep = weakref.ref(owner), weakref.ref(live)
-            except TypeError:
-                self._guard((id(owner), name), lambda: space.get(name) is live)
-                return
-            self._guard(
-                (id(owner), name),
-                lambda: (o := hold()) is not None and (instance_dict(o) or {}).get(name) is keep(),
-            )
-        else:
-            kind = owner if isinstance(owner, type) else type(owner)
-            live = type_lookup(kind, name)
-            self._guard((id(kind), name), lambda: type_lookup(kind, name) is live)
-            if space is not None:
-                try:
-                    hold = weakref.ref(owner)
-                except TypeError:
-                    return
-                self._guard((id(owner), name), lambda: name not in (instance_dict(hold()) or {}))
-
     def _subscript(self, node: ast.Subscript) -> Abstract:
         base = self.expr(node.value)
         index = self.expr(node.slice)
         del index
         if isinstance(base, Known):
-            live = tuple(base.obj.values()) if type(base.obj) is dict else elements(base.obj)
-            if live is not None and len(live) <= 1024:
-                self._guard((id(base.obj), "[]"), same_elements(base.obj, live))
-                return OneOf(live) if live else LOCAL
-            return LOCAL
+            return self.lookup.one_of(base.obj) or LOCAL
         return ARG if isinstance(base, Arg) else LOCAL
 
     def _fresh(self, kind: str) -> Callable[[Any, Any], Abstract]:
@@ -565,11 +486,10 @@ class BodyAnalysis:
         if isinstance(value, Items):
             return Items(LOCAL, value.parts) if value.parts else value.element
         if isinstance(value, Known):
-            live = elements(value.obj)
+            live = self.lookup.elements(value.obj)
             if live is not None:
-                self._guard((id(value.obj), "[]"), same_elements(value.obj, live))
                 return (
-                    OneOf(live) if live and not all(isinstance(x, _ATOMIC) for x in live) else LOCAL
+                    OneOf(live) if live and not all(isinstance(x, ATOMIC) for x in live) else LOCAL
                 )
             if type(value.obj) not in (list, tuple, dict, set, frozenset, str, bytes, range):
                 self.effect(node, f"iterates over `{self._text(node)}`, which may have state")
@@ -582,26 +502,36 @@ class BodyAnalysis:
         """An element of one of several live lists."""
         found: list[Any] = []
         for obj in value.objs:
-            live = elements(obj)
+            live = self.lookup.elements(obj)
             if live is None or len(found) > 1024:
                 return LOCAL
-            self._guard((id(obj), "[]"), same_elements(obj, live))
             found.extend(live)
-        return (
-            OneOf(tuple(found))
-            if found and not all(isinstance(x, _ATOMIC) for x in found)
-            else LOCAL
-        )
+        interesting = bool(found) and not all(isinstance(x, ATOMIC) for x in found)
+        return OneOf(tuple(found)) if interesting else LOCAL
 
     def _operation(self, node: ast.expr) -> Abstract:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
-                self.expr(child)
+                self._operand(child, self.expr(child))
         return SCALAR
+
+    def _operand(self, node: ast.expr, value: Abstract) -> None:
+        """An operator on a live object of a user's class runs that class's special methods."""
+        objs = (value.obj,) if isinstance(value, Known) else ()
+        objs = value.objs if isinstance(value, OneOf) else objs
+        for obj in objs:
+            if not runs_no_code(obj):
+                kind = type(obj).__name__
+                self.effect(
+                    node, f"`{self._text(node)}` is a live {kind}, whose operators may run code"
+                )
+                return
 
     def _binary(self, node: ast.BinOp) -> Abstract:
         """A number or string where one operand is; a list where it may be one (`xs + ys`, `xs * 2`)."""
         left, right = self.expr(node.left), self.expr(node.right)
+        self._operand(node.left, left)
+        self._operand(node.right, right)
         scalars = (left == SCALAR) + (right == SCALAR)
         if scalars == 2 or (scalars == 1 and not isinstance(node.op, ast.Mult)):
             return SCALAR
@@ -665,22 +595,9 @@ class BodyAnalysis:
 
     def super_method(self, name: str) -> Abstract | None:
         """`super().name` for a known `self`."""
-        cell = self._free.get("__class__")
-        if cell is None or not isinstance(self.owner, Known) or not self.params:
+        if not isinstance(self.owner, Known) or not self.params:
             return None
-        try:
-            start = cell.cell_contents
-        except ValueError:
-            return None
-        mro = type(self.owner.obj).__mro__
-        if start not in mro:
-            return None
-        holder = next((cls for cls in mro[mro.index(start) + 1 :] if name in cls.__dict__), None)
-        if holder is None:
-            return None
-        found = holder.__dict__[name]
-        self._guard((id(holder), name), lambda: holder.__dict__.get(name) is found)
-        return Method(found, self.owner.obj) if isinstance(found, FunctionType) else None
+        return self.lookup.super_method(self.owner.obj, name)
 
 
 def _same(a: Abstract, b: Abstract) -> bool:
@@ -690,13 +607,6 @@ def _same(a: Abstract, b: Abstract) -> bool:
         or (isinstance(a, Known) and isinstance(b, Known) and a.obj is b.obj)
         or (type(a) is type(b) and not isinstance(a, Known))
     )
-
-
-def _cell_holds(cell: Any, live: Any) -> bool:
-    try:
-        return cell.cell_contents is live
-    except ValueError:
-        return False
 
 
 def _mangled(name: str, class_name: str | None) -> str:

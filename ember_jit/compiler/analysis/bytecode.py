@@ -1,19 +1,68 @@
-"""Effects of functions that have no usable source, read from their bytecode."""
+"""Effects of functions that have no usable source, read from their bytecode.
+
+Lambdas, code made by `exec`, files edited since they were imported: their code objects are interpreted
+abstractly (`stack_machine`, one handler per instruction in `stack_ops`).  What is not understood, down
+to a stack effect that differs from what CPython declares, makes the function "unknown".
+
+    exec("def f(inputs):\n    return inputs['n'] + 1")        pure
+    exec("def g(inputs):\n    LOG.append(inputs)")             unknown: line 2: `append` ... has an effect
+"""
 
 from __future__ import annotations
 
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
 
-from ember_jit.compiler.analysis.facts import Inferred
+from ember_jit.compiler.analysis.facts import UNKNOWN, Effect, Guard, Inferred
+from ember_jit.compiler.analysis.values import Abstract
+from ember_jit.runtime.originals import original_code
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
 
 def effect_from_bytecode(
-    inference: Inference, function: FunctionType, code: CodeType
+    inference: Inference, function: FunctionType, code: CodeType, owner: Abstract | None = None
 ) -> Inferred | None:
-    """The effect of `function`, or None if it cannot be told."""
-    del inference, function, code
-    return None
+    """The effect of calling `function` with plain arguments, or None if bytecode cannot be read here.
+
+    Args:
+        inference: asked about everything that the function calls.
+        function: a Python function.
+        code: its original code.
+        owner: its first argument, where that is known: the live `self` of a method, the new object of an `__init__`.
+    """
+    try:
+        import bytecode as _  # noqa: F401
+    except ImportError:
+        return None
+    from ember_jit.compiler.analysis.stack_machine import Context
+    from ember_jit.compiler.analysis.stack_ops import OPERATIONS
+
+    context = Context(inference, OPERATIONS, function, code, owner)
+    context.run()
+    guards = [_same_function(function, code), *context.lookup.guards]
+    if context.effects:
+        reasons = tuple(sorted(context.effects, key=lambda reason: reason.line)[:8])
+        return Inferred(
+            Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator), guards
+        )
+    text = f"inferred from the bytecode of {function.__qualname__}"
+    return Inferred(
+        Effect(context.kind, text, blocking=context.blocking, operator=context.operator), guards
+    )
+
+
+def _same_function(function: FunctionType, code: CodeType) -> Guard:
+    """The function still runs this code, with the same defaults."""
+    defaults = function.__defaults__
+    words = dict(function.__kwdefaults__ or {})
+
+    def holds() -> bool:
+        live = function.__kwdefaults__ or {}
+        same_words = live.keys() == words.keys() and all(
+            live[name] is value for name, value in words.items()
+        )
+        return original_code(function) is code and function.__defaults__ is defaults and same_words
+
+    return holds

@@ -26,6 +26,7 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
     elements,
+    runs_no_code,
 )
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
@@ -114,6 +115,12 @@ def _known_callee(
                         Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),
                     ),
                 )
+    if known is None and effect.kind != UNKNOWN and not effect.declared:
+        for arg in args:  # it was inferred for plain arguments
+            if isinstance(arg, Known) and not runs_no_code(arg.obj):
+                text = f"{what} is given a live {type(arg.obj).__name__}, whose methods are not followed"
+                reason = Reason(body.source.filename, node.lineno, text)
+                effect = Effect(UNKNOWN, text, reasons=(reason,), operator=effect.operator)
     if _defers(callee, node):
         body.prints = True
         body.calls[node] = CallFact("print", _PURE_EFFECT, callee)

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
@@ -20,6 +20,7 @@ from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
 from ember_jit.compiler.analysis.values import (
     MISSING,
+    Abstract,
     Fresh,
     Known,
     instance_dict,
@@ -194,6 +195,10 @@ class Inference:
         """Making an instance: pure if its `__init__` touches nothing but the new object."""
         if type(cls) is not type and type(cls).__name__ not in ("ABCMeta",):
             return _unknown(f"the metaclass of {cls.__name__} is not `type`")
+        if type_lookup(cls, "__del__") is not MISSING:
+            return _unknown(
+                f"{cls.__name__} has a `__del__`, which runs when the new object is dropped"
+            )
         new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
         if isinstance(new, staticmethod) or (
             new is not object.__new__ and not issubclass(cls, BaseException)
@@ -201,7 +206,10 @@ class Inference:
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
-        result = self._analyse(init, Fresh("object"), f"makes a new {cls.__name__}")
+        hook = _store_hook(cls, init)
+        if hook:
+            return _unknown(f"storing an attribute of a new {cls.__name__} runs {hook}")
+        result = self._analyse(init, Fresh("object", cls), f"makes a new {cls.__name__}")
         return Inferred(result.effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
@@ -232,12 +240,12 @@ class Inference:
             return self._registered(known)
         return self._analyse(function, Known(owner) if owner is not None else None, "")
 
-    def _analyse(self, function: FunctionType, owner: Any, evidence: str) -> Inferred:
+    def _analyse(self, function: FunctionType, owner: Abstract | None, evidence: str) -> Inferred:
         code = original_code(function)
         try:
             source = source_of(function, code)
         except NoSource as reason:
-            return self._without_source(function, code, str(reason))
+            return self._without_source(function, code, owner, str(reason), evidence)
         body = BodyAnalysis(self, function, source, owner)
         body.run()
         guards = [same_code(function), *body.guards]
@@ -263,11 +271,20 @@ class Inference:
         )
         return Inferred(effect, guards, children)
 
-    def _without_source(self, function: FunctionType, code: CodeType, reason: str) -> Inferred:
+    def _without_source(
+        self,
+        function: FunctionType,
+        code: CodeType,
+        owner: Abstract | None,
+        reason: str,
+        evidence: str,
+    ) -> Inferred:
         from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
 
-        found = effect_from_bytecode(self, function, code)
+        found = effect_from_bytecode(self, function, code, owner)
         if found is not None:
+            if evidence and found.effect.kind != UNKNOWN:
+                found.effect = replace(found.effect, evidence=evidence)
             return found
         return _unknown(f"{function.__qualname__} has no usable source: {reason}")
 
@@ -294,6 +311,22 @@ def is_trivial_call(call: FunctionType) -> bool:
         and code.co_varnames == ("self", "inputs")
     )
     return same and not call.__kwdefaults__
+
+
+def _store_hook(cls: type, init: FunctionType) -> str:
+    """The code that `self.name = value` in `__init__` runs, if it does more than store; empty if it does not."""
+    plain = (object.__setattr__, BaseException.__setattr__)
+    if all(type_lookup(cls, "__setattr__") is not each for each in plain):
+        return f"{cls.__name__}.__setattr__"
+    for name in original_code(init).co_names:
+        member = type_lookup(cls, name)
+        if (
+            member is not MISSING
+            and hasattr(type(member), "__set__")
+            and type(member) is not MemberDescriptorType
+        ):
+            return f"the descriptor {cls.__name__}.{name}"
+    return ""
 
 
 def same_code(function: FunctionType) -> Guard:

@@ -7,70 +7,100 @@ Items(elem)    an iterable of `elem`        Local         anything else
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
 
 class Abstract:
-    """Base of the abstract values."""
+    """Base of the abstract values; they do not change once made.
+
+    Plain classes: making eight frozen dataclasses is a tenth of the time that importing the compiler takes.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({fields})"
+
+
+class Known(Abstract):
+    """A live object."""
+
+    __slots__ = ("obj",)
+
+    def __init__(self, obj: Any) -> None:
+        self.obj = obj
+
+
+class Method(Abstract):
+    """A function found on the type of a live object (or in a `super()` chain), bound to the object."""
+
+    __slots__ = ("function", "owner")
+
+    def __init__(self, function: Any, owner: Any) -> None:
+        self.function = function
+        self.owner = owner
+
+
+class OneOf(Abstract):
+    """One of several live objects."""
+
+    __slots__ = ("objs",)
+
+    def __init__(self, objs: tuple[Any, ...]) -> None:
+        self.objs = objs
+
+
+class Items(Abstract):
+    """An iterable, made here or live, of such elements (a tuple of them where there are several)."""
+
+    __slots__ = ("element", "parts")
+
+    def __init__(self, element: Abstract, parts: tuple[Abstract, ...] = ()) -> None:
+        self.element = element
+        self.parts = parts
+
+
+class Fresh(Abstract):
+    """A value made during this call that nothing else refers to; `kind` is a builtin's name, "object" or "handle".
+
+    `cls` is the class of an "object", where that is known.
+    """
+
+    __slots__ = ("cls", "kind")
+
+    def __init__(self, kind: str, cls: type | None = None) -> None:
+        self.kind = kind
+        self.cls = cls
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fresh) and self.kind == other.kind and self.cls is other.cls
+
+    def __hash__(self) -> int:
+        return hash(self.kind)
+
+
+class Arg(Abstract):
+    """A value reached from an argument; there is one, `ARG`."""
 
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Known(Abstract):
-    """A live object."""
-
-    obj: Any
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Method(Abstract):
-    """A function found on the type of a live object (or in a `super()` chain), bound to the object."""
-
-    function: Any
-    owner: Any
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OneOf(Abstract):
-    """One of several live objects."""
-
-    objs: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Items(Abstract):
-    """An iterable, made here or live, of such elements (a tuple of them where there are several)."""
-
-    element: Abstract
-    parts: tuple[Abstract, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh(Abstract):
-    """A value made during this call that nothing else refers to; `kind` is a builtin's name, "object" or "handle"."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arg(Abstract):
-    """A value reached from an argument."""
-
-
-@dataclass(frozen=True, slots=True)
 class Local(Abstract):
-    """A value of which nothing is known."""
+    """A value of which nothing is known; there is one, `LOCAL`."""
+
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Property(Abstract):
     """Reading the attribute runs `getter` on `owner`."""
 
-    getter: Any
-    owner: Any
+    __slots__ = ("getter", "owner")
+
+    def __init__(self, getter: Any, owner: Any) -> None:
+        self.getter = getter
+        self.owner = owner
 
 
 ARG, LOCAL = Arg(), Local()
@@ -176,6 +206,22 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
     ):
         return Method(found, owner)
     return None if hasattr(type(found), "__get__") else Known(found)
+
+
+def runs_no_code(obj: Any) -> bool:
+    """Whether operators on a live object run none of the user's code (judged by its type alone)."""
+    kind = type(obj)
+    if kind.__module__ in (
+        "builtins",
+        "numpy",
+        "datetime",
+        "decimal",
+        "fractions",
+        "re",
+        "collections",
+    ):
+        return True
+    return isinstance(obj, type | FunctionType | ModuleType)
 
 
 def elements(obj: Any, limit: int = 1024) -> tuple[Any, ...] | None:

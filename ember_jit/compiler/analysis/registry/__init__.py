@@ -15,18 +15,17 @@ doubt, leave it out. One file per kind of table: `builtin_tables`, `stdlib_table
 from __future__ import annotations
 
 from ember_jit.compiler.analysis.registry.builtin_tables import GLUE_BUILTINS
+from ember_jit.compiler.analysis.registry.by_name import (
+    PureMethodNames,
+    methods_of_kind,
+    plain_methods,
+)
 from ember_jit.compiler.analysis.registry.known import Known
 from ember_jit.compiler.analysis.registry.method_tables import MUTATORS
-from ember_jit.compiler.analysis.registry.resolve import (
-    INSTANCE_METHODS,
-    class_method,
-    deferrable,
-    lookup,
-    method,
-)
+from ember_jit.compiler.analysis.registry.resolve import class_method, deferrable, lookup, method
 
-PURE_METHOD_NAMES: dict[str, frozenset[type]]
-"""For a method name, the types loaded by now on which it is pure. `method()` also knows later ones."""
+PURE_METHOD_NAMES = PureMethodNames()
+"""For a method name, the types loaded by now on which it is pure; `in` is cheap."""
 
 __all__ = [
     "GLUE_BUILTINS",
@@ -37,21 +36,6 @@ __all__ = [
     "deferrable",
     "lookup",
     "method",
+    "methods_of_kind",
+    "plain_methods",
 ]
-
-
-def _pure_method_names() -> dict[str, frozenset[type]]:
-    names: dict[str, set[type]] = {}
-    for cls, table in INSTANCE_METHODS.entries():
-        for name, known in table.items():
-            if known.kind == "pure" and method(cls, name) is not None:
-                names.setdefault(name, set()).add(cls)
-    return {name: frozenset(types) for name, types in names.items()}
-
-
-def __getattr__(name: str) -> dict[str, frozenset[type]]:
-    """Builds `PURE_METHOD_NAMES` when it is first wanted: the tables stay unread until then."""
-    if name != "PURE_METHOD_NAMES":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    table = globals()[name] = _pure_method_names()
-    return table

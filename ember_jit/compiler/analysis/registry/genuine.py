@@ -100,6 +100,46 @@ def home(function: FunctionType) -> str | None:
     return name
 
 
+_HIDDEN: dict[
+    str, tuple[str, ...]
+] = {}  # the root of a C module -> roots of the modules it stands behind
+for _module, _names in _BEHIND.items():
+    for _each in _names:
+        _HIDDEN[root(_each)] = (*_HIDDEN.get(root(_each), ()), root(_module))
+
+
+def origins(obj: object) -> tuple[str, ...] | None:
+    """The roots of the modules in which `genuine` could accept this object; None if all are possible."""
+    obj = unwrap(obj)
+    kind = type(obj)
+    if kind is MethodType:
+        obj = cast("MethodType", obj).__func__
+        kind = type(obj)
+    if kind is FunctionType:
+        where = home(cast("FunctionType", obj))
+        return () if where is None else (root(where),)
+    if is_c_function(kind):
+        builtin = cast("Any", obj)
+        owner = builtin.__self__
+        if owner is None:
+            return None
+        if type(owner) is not ModuleType:
+            # `str.maketrans` hangs on a class, `random.random` on a generator
+            holder = owner if issubclass(type(owner), type) else type(owner)
+            return _with_fronts(root(class_module(holder)), root(class_module(type(owner))))
+        return _with_fronts(
+            root(builtin.__module__), root(dict.get(_module_dict(owner), "__name__"))
+        )
+    if issubclass(kind, type):
+        return _with_fronts(root(class_module(cast("type", obj))))
+    name = root(class_module(kind))
+    return None if name.startswith("cython") else _with_fronts(name)
+
+
+def _with_fronts(*roots: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for name in roots for each in (name, *_HIDDEN.get(name, ()))))
+
+
 def unwrap(obj: object) -> object:
     """The function behind an `lru_cache`, else the object itself."""
     if type(obj) is _LRU:

@@ -1,7 +1,7 @@
 """From a live object to its entry.
 
-Tables are resolved module by module, when that module is already imported and something is looked
-up: the registry imports nothing. A resolved object is kept alive beside its entry, so that its
+Tables are resolved module by module, when that module is already imported and something that may be
+in it is looked up: the registry imports nothing. A resolved object is kept alive beside its entry, so that its
 `id()` cannot be reused; a hit is confirmed with `is`. Names that were patched when their module
 was resolved are tried again later.
 """
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from ember_jit.compiler.analysis.registry import genuine as check
 from ember_jit.compiler.analysis.registry.builtin_tables import BUILTINS, STATIC_METHODS
+from ember_jit.compiler.analysis.registry.by_type import Types, Words, expand
 from ember_jit.compiler.analysis.registry.client_tables import (
     CLIENT_FUNCTIONS,
     CLIENT_METHODS,
@@ -25,7 +26,7 @@ from ember_jit.compiler.analysis.registry.effect_tables import (
     EFFECT_MODULES,
     EFFECTS,
 )
-from ember_jit.compiler.analysis.registry.known import Known, Rows, named, pure
+from ember_jit.compiler.analysis.registry.known import Known, named, pure
 from ember_jit.compiler.analysis.registry.method_tables import CLASS_METHODS, METHODS
 from ember_jit.compiler.analysis.registry.numpy_tables import NUMPY, NUMPY_METHODS
 from ember_jit.compiler.analysis.registry.stdlib_tables import STDLIB
@@ -36,59 +37,92 @@ _PACKAGES = frozenset(
 _ALL_METHODS = METHODS | NUMPY_METHODS
 
 
-def _expand(rows: Rows, title: str, ending: str = "()") -> dict[str, Known]:
-    return {
-        name: named(known, f"{title}{name}{ending}")
-        for known, names in rows
-        for name in names.split()
-    }
+class _Entry:
+    """An object, what of it must stay the same, and what is known of it."""
+
+    __slots__ = ("code", "known", "obj", "template", "title")
+
+    def __init__(self, obj: object, template: Known, title: str) -> None:
+        self.obj = obj
+        self.code = _code(obj)
+        self.template = template
+        self.title = title
+        self.known: Known | None = None
+
+    def get(self) -> Known:
+        if self.known is None:
+            self.known = named(self.template, self.title)
+            if self.template.fresh == _OWN_NAME:
+                self.known = replace(self.known, fresh=cast("type", self.obj).__name__)
+        return self.known
 
 
 class _Objects:
-    """Functions and classes by identity, resolved lazily from modules that are already imported."""
+    """Functions and classes by identity, resolved lazily from modules that are already imported.
+
+    An object can only be in the tables of modules that have the root of its own origin (`genuine` insists
+    on it), so a look-up resolves those and leaves the rest, such as NumPy's, untouched.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[object, object, Known]] = {}
-        self._pending: dict[str, dict[str, Known] | None] = {}
+        self._found: dict[int, _Entry] = {}
+        self._pending: dict[str, dict[str, Words | None]] = {}
         self._deferrable: dict[int, object] = {}
-        self._pending["builtins"] = None
-        for table in (STDLIB, NUMPY, CLIENT_FUNCTIONS, EFFECTS, DEFERRABLE):
-            self._pending.update(dict.fromkeys(table))
+        for module in ("builtins", *STDLIB, *NUMPY, *CLIENT_FUNCTIONS, *EFFECTS, *DEFERRABLE):
+            self._pending.setdefault(check.root(module), {})[module] = None
 
     def get(self, obj: object) -> Known | None:
         hit = self._hit(obj)
-        if hit is None and self._pending and self._resolve():
-            hit = self._hit(obj)
-        return hit
+        if hit is not None:
+            return hit
+        roots = check.origins(obj)
+        resolved = [self._resolve(root) for root in (self._pending if roots is None else roots)]
+        return self._hit(obj) if any(resolved) else None
 
     def deferrable(self, obj: object) -> bool:
         self.get(obj)
         return self._deferrable.get(id(obj), self) is obj
 
     def entries(self) -> list[tuple[object, Known]]:
-        """Every object resolved so far, with its entry."""
-        self._resolve()
-        return [(obj, known) for obj, _, known in list(self._found.values())]
+        """Every object of the modules loaded by now, with its entry."""
+        for root in self._pending:
+            self._resolve(root)
+        return [(entry.obj, entry.get()) for entry in list(self._found.values())]
+
+    def resolved(self) -> frozenset[str]:
+        """The modules whose tables were resolved so far."""
+        tables = {"builtins", *STDLIB, *NUMPY, *CLIENT_FUNCTIONS, *EFFECTS, *DEFERRABLE}
+        return frozenset(
+            tables
+            - {
+                module
+                for modules in self._pending.values()
+                for module, words in modules.items()
+                if words is None
+            }
+        )
 
     def _hit(self, obj: object) -> Known | None:
         entry = self._found.get(id(obj))
-        if entry is None or entry[0] is not obj or entry[1] is not _code(obj):
+        if entry is None or entry.obj is not obj or entry.code is not _code(obj):
             return None
-        return entry[2]
+        return entry.get()
 
-    def _resolve(self) -> bool:
+    def _resolve(self, root: str) -> bool:
+        """Resolve the modules with this root that are loaded by now; whether that added anything."""
         changed = False
-        for module in list(self._pending):
+        modules = self._pending.get(root, {})
+        for module in list(modules):
             space = check.loaded(module)
             if space is None:
                 continue
             stdlib = module.partition(".")[0] not in _PACKAGES
             if stdlib and not check.is_stdlib(space):
                 continue
-            names = self._pending.get(module)
-            names = _module_rows(module) if names is None else names
-            patched: dict[str, Known] = {}
-            for name, known in names.items():
+            words = modules.get(module)
+            words = _module_rows(module) if words is None else words
+            patched: Words = {}
+            for name, (known, title) in words.items():
                 obj = _find(space, name)
                 if obj is None:
                     continue
@@ -96,23 +130,23 @@ class _Objects:
                 if not own and (
                     known.kind != "unknown" or type(obj) is FunctionType or type(obj) is type
                 ):
-                    patched[name] = known
+                    patched[name] = known, title
                     continue
                 changed = True
-                self._add(obj, known)
+                self._add(obj, known, title)
                 if own and name in DEFERRABLE.get(module, "").split():
                     self._deferrable[id(obj)] = obj
             if patched:
-                self._pending[module] = patched
+                modules[module] = patched
             else:
-                self._pending.pop(module, None)
+                modules.pop(module, None)
         return changed
 
-    def _add(self, obj: object, known: Known) -> None:
+    def _add(self, obj: object, known: Known, title: str) -> None:
         """Keeps the first entry, unless the new one is the more careful."""
         old = self._found.get(id(obj))
-        if old is None or (old[2].kind == "pure" and known.kind != "pure"):
-            self._found[id(obj)] = (obj, _code(obj), known)
+        if old is None or (old.template.kind == "pure" and known.kind != "pure"):
+            self._found[id(obj)] = _Entry(obj, known, title)
 
 
 def _code(obj: object) -> object:
@@ -121,28 +155,34 @@ def _code(obj: object) -> object:
     return function.__code__ if type(function) is FunctionType else None
 
 
-def _module_rows(module: str) -> dict[str, Known]:
+def _module_rows(module: str) -> Words:
     if module == "builtins":
-        rows = _expand(BUILTINS, "builtin ") | _expand(STATIC_METHODS, "")
-        return rows | _exceptions()
-    rows = {}
+        return expand(BUILTINS, "builtin ") | expand(STATIC_METHODS, "") | _exceptions()
+    rows: Words = {}
     for table in (STDLIB, NUMPY, CLIENT_FUNCTIONS, EFFECTS):
-        rows |= _expand(table.get(module, ()), f"{module}.", "")
+        rows |= expand(table.get(module, ()), f"{module}.", "")
     return rows
 
 
-def _exceptions() -> dict[str, Known]:
-    """Exception classes. These four families look into their arguments when they are made."""
+def _exceptions() -> Words:
+    """Exception classes. Four families look into their arguments when they are made."""
     import builtins
 
     looks = (OSError, SyntaxError, UnicodeError, ImportError)
-    rows = {}
+    rows: Words = {}
     for name, cls in list(vars(builtins).items()):
         if type(cls) is type and issubclass(cls, BaseException) and cls.__name__ == name:
-            made = None if cls is OSError else name  # OSError(2, "...") is a FileNotFoundError
-            known = pure(protocol=issubclass(cls, looks), retains=True, fresh=made)
-            rows[name] = named(known, f"builtin {name}()")
+            template = (
+                _OS_ERROR if cls is OSError else _LOOKS if issubclass(cls, looks) else _EXCEPTION
+            )
+            rows[name] = template, f"builtin {name}()"
     return rows
+
+
+_OWN_NAME = ""  # as `fresh`: an instance of the class itself
+_EXCEPTION = pure(protocol=False, retains=True, fresh=_OWN_NAME)
+_LOOKS = pure(protocol=True, retains=True, fresh=_OWN_NAME)
+_OS_ERROR = pure(protocol=True, retains=True)  # OSError(2, "...") is a FileNotFoundError
 
 
 def _find(space: dict[str, Any], path: str) -> Any:
@@ -154,67 +194,9 @@ def _find(space: dict[str, Any], path: str) -> Any:
     return check.unwrap_static(check.class_member(found, rest))
 
 
-class _Types:
-    """Tables of methods by the identity of their class, resolved like functions."""
-
-    def __init__(self, tables: dict[str, Rows]) -> None:
-        self._found: dict[int, tuple[type, dict[str, Known]]] = {}
-        self._pending = dict(tables)
-
-    def get(self, cls: type, name: str) -> Known | None:
-        entry = self._found.get(id(cls))
-        if entry is None or entry[0] is not cls:
-            self._resolve()
-            entry = self._found.get(id(cls))
-            if entry is None or entry[0] is not cls:
-                return None
-        known = entry[1].get(name)
-        if known is None or not _unpatched(cls, name):
-            return None
-        return known
-
-    def entries(self) -> list[tuple[type, dict[str, Known]]]:
-        """Every class resolved so far, with its table."""
-        self._resolve()
-        return list(self._found.values())
-
-    def _resolve(self) -> None:
-        for path in list(self._pending):
-            module, _, name = path.partition(":")
-            space = check.loaded(module)
-            if space is None or (module != "numpy" and not check.is_stdlib(space)):
-                continue
-            cls = space.get(name)
-            if cls is None:
-                self._pending.pop(path, None)
-            elif issubclass(type(cls), type) and _own_class(cls, module, name):
-                rows = self._pending.get(path, ())
-                title = name if module == "builtins" else f"{module}.{name}"
-                self._found[id(cls)] = (cls, _expand(rows, f"{title}."))
-                self._pending.pop(path, None)
-
-
-def _own_class(cls: type, module: str, name: str) -> bool:
-    if check.is_immutable_type(cls):
-        return True
-    where = check.class_module(cls)
-    return check.root(where) == check.root(module) and check.class_path(cls).endswith(f":{name}")
-
-
-def _unpatched(cls: type, name: str) -> bool:
-    """Whether the class still has its own method under this name."""
-    if check.is_immutable_type(cls):
-        return check.class_member(cls, name) is not None
-    owner = check.member_home(cls, name)
-    if owner is None:
-        return False
-    member = check.class_member(cls, name)
-    return check.belongs(member, check.root(check.class_module(owner)))
-
-
 OBJECTS = _Objects()
-INSTANCE_METHODS = _Types(_ALL_METHODS)
-TYPE_METHODS = _Types(CLASS_METHODS)
+INSTANCE_METHODS = Types(_ALL_METHODS)
+TYPE_METHODS = Types(CLASS_METHODS)
 
 
 def lookup(obj: object) -> Known | None:
@@ -357,8 +339,10 @@ _CLIENT_ROOTS = frozenset(name.partition(".")[0] for name in CLIENT_METHODS)
 
 def _client_rows(prefix: str) -> dict[str, Known]:
     rows = {}
-    for name, known in _expand(CLIENT_METHODS[prefix], f"{prefix}.", "").items():
-        rows[f"{prefix}:{name}"] = replace(known, receiver=f"{prefix}.{name.partition('.')[0]}")
+    for name, (template, title) in expand(CLIENT_METHODS[prefix], f"{prefix}.", "").items():
+        rows[f"{prefix}:{name}"] = replace(
+            named(template, title), receiver=f"{prefix}.{name.partition('.')[0]}"
+        )
     return rows
 
 
