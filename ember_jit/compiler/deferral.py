@@ -14,7 +14,7 @@ import copy
 import weakref
 from types import CodeType, FunctionType
 
-from ember_jit.compiler.frontend.source import NoSource, compile_functions, source_of
+from ember_jit.compiler.source import NoSource, compile_functions, source_of
 from ember_jit.runtime.journal import deferred
 
 _MARKER = "<ember_jit deferred>"

@@ -11,7 +11,8 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.body import BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
@@ -20,9 +21,9 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
-from ember_jit.compiler.frontend.source import NoSource, Source, source_of
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
+from ember_jit.compiler.source import NoSource, Source, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config

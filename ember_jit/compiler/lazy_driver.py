@@ -5,6 +5,7 @@ At the first decoration rather than at the first call, so that no call of the us
 
 from __future__ import annotations
 
+import importlib
 from types import CodeType
 from typing import Any
 
@@ -12,15 +13,16 @@ from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 
 
+def _driver() -> Any:
+    return importlib.import_module("ember_jit.compiler.driver")
+
+
 def load() -> None:
     """Import the compiler, once."""
-    from ember_jit.compiler import driver
-
-    driver.warm_up()
+    _driver().warm_up()
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     """As `driver.compile_unit`, imported at the first compilation."""
-    from ember_jit.compiler import driver
-
-    return driver.compile_unit(unit, owner)
+    result: tuple[CodeType, Plan] | None = _driver().compile_unit(unit, owner)
+    return result

@@ -25,7 +25,7 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.frontend.source import Source
+from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
 from ember_jit.report.explain import explanation_of

@@ -25,7 +25,7 @@ from typing import Any
 from ember_jit.compiler.analysis.notes import Notes, describe_object
 from ember_jit.compiler.analysis.values import elements, instance_dict, type_lookup
 from ember_jit.compiler.driver import inference_for
-from ember_jit.compiler.frontend.source import NoSource, source_of
+from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import Barrier, Call, Explanation, LeftAlone, Part, Runs, Step

@@ -15,7 +15,7 @@ from typing import Any
 from ember_jit.compiler import driver
 from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
 from ember_jit.compiler.driver import Artifacts
-from ember_jit.compiler.frontend.source import NoSource, Source, enclosing_class, source_of
+from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_of
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function

@@ -17,7 +17,7 @@ from ember_jit.compiler.analysis.facts import Inferred
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.stack_ops import OPERATIONS
 from ember_jit.compiler.analysis.values import Known
-from ember_jit.compiler.frontend.source import source_of
+from ember_jit.compiler.source import source_of
 
 pytest.importorskip("bytecode")
 

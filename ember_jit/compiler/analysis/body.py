@@ -10,15 +10,19 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ember_jit.compiler.analysis.call_facts import CallFact
+from ember_jit.compiler.analysis.calls import interpret_call
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Inferred, Reason, worse
 from ember_jit.compiler.analysis.lookup import ATOMIC, Lookup, unresolved_hook
 from ember_jit.compiler.analysis.values import (
     ARG,
+    FUNCTION,
+    IMPURE_FUNCTION,
     LOCAL,
+    SCALAR,
     Abstract,
     Arg,
     Fresh,
@@ -33,14 +37,11 @@ from ember_jit.compiler.analysis.values import (
     runs_no_code,
     static_attribute,
 )
-from ember_jit.compiler.frontend.source import Source
+from ember_jit.compiler.source import Source
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
-SCALAR = Fresh("scalar")
-FUNCTION = Fresh("function")
-IMPURE_FUNCTION = Fresh("impure function")
 _CONTAINERS = frozenset(
     {
         "list",
@@ -56,23 +57,6 @@ _CONTAINERS = frozenset(
     }
 )
 _CLEAN_MANAGERS = frozenset({"suppress", "nullcontext", "closing"})
-
-
-@dataclass(frozen=True, slots=True)
-class CallFact:
-    """What is known of one call.
-
-    Attributes:
-        role: "glue" (pure, cheap, stays in its expression), "helper" (an inferred pure function),
-            "site" (may be scheduled), "dynamic" (the receiver is found at run time), "mutate" (changes
-            a container made here), "barrier" (has an effect, or may have).
-        effect: the effect of the call.
-        callee: its abstract callee.
-    """
-
-    role: str
-    effect: Effect
-    callee: Abstract
 
 
 class BodyAnalysis:
@@ -572,8 +556,6 @@ class BodyAnalysis:
 
     # ------------------------------------------------------------------ calls
     def _call(self, node: ast.Call) -> Abstract:
-        from ember_jit.compiler.analysis.calls import interpret_call
-
         return interpret_call(self, node)
 
     def _join(self, effect: Effect, node: ast.AST, what: str) -> None:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import ast
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.body import (
-    FUNCTION,
-    IMPURE_FUNCTION,
-    SCALAR,
-    BodyAnalysis,
-    CallFact,
-)
+from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Reason
 from ember_jit.compiler.analysis.values import (
     ARG,
+    FUNCTION,
+    IMPURE_FUNCTION,
     LOCAL,
+    SCALAR,
     Abstract,
     Arg,
     Fresh,
@@ -28,6 +25,9 @@ from ember_jit.compiler.analysis.values import (
     elements,
     runs_no_code,
 )
+
+if TYPE_CHECKING:
+    from ember_jit.compiler.analysis.body import BodyAnalysis
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
 _LAZY_PAIRS = frozenset({"enumerate", "zip"})

@@ -26,7 +26,7 @@ from ember_jit.compiler.analysis.values import (
     instance_dict,
     type_lookup,
 )
-from ember_jit.compiler.frontend.source import NoSource, source_of
+from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import label_of
 from ember_jit.operators import Operator
 from ember_jit.runtime.originals import original_code

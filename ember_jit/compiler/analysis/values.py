@@ -104,6 +104,8 @@ class Property(Abstract):
 
 
 ARG, LOCAL = Arg(), Local()
+SCALAR = Fresh("scalar")
+FUNCTION, IMPURE_FUNCTION = Fresh("function"), Fresh("impure function")
 MISSING = object()
 
 

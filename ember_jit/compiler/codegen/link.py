@@ -9,7 +9,7 @@ from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.frontend.source import Source, compile_functions
+from ember_jit.compiler.source import Source, compile_functions
 from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan

@@ -15,8 +15,8 @@ import copy
 from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
-from ember_jit.compiler.frontend.source import Source
 from ember_jit.compiler.passes.regions import AheadRegion
+from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function
 
 MARKER = "<ember_jit unit>"

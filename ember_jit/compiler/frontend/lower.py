@@ -17,9 +17,11 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from ember_jit.compiler.analysis.body import SCALAR, BodyAnalysis, CallFact
+from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.call_facts import CallFact
+from ember_jit.compiler.analysis.values import SCALAR
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
-from ember_jit.compiler.frontend.source import Source
+from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function, Op, Region, Site
 
 _SITE_ROLES = frozenset({"site", "dynamic"})
