@@ -58,7 +58,8 @@ class NoSource(Exception):
     """There is no source that is known to be what runs; the message is the reason."""
 
 
-_cache: dict[CodeType, Source | NoSource] = {}
+#: by identity: equal code objects may stand in different files
+_cache: dict[int, tuple[CodeType, Source | NoSource]] = {}
 
 
 def source_of(function: FunctionType, code: CodeType) -> Source:
@@ -67,15 +68,17 @@ def source_of(function: FunctionType, code: CodeType) -> Source:
     Raises:
         NoSource: no text was found, or it is not the text of `code`.
     """
-    found = _cache.get(code)
-    if found is None:
+    entry = _cache.get(id(code))
+    if entry is not None:
+        found = entry[1]
+    else:
         try:
             found = _retrieve(function, code)
         except NoSource as reason:
             found = reason
         if len(_cache) > 4096:
             _cache.clear()
-        _cache[code] = found
+        _cache[id(code)] = (code, found)
     if isinstance(found, NoSource):
         raise NoSource(*found.args)
     return found
