@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import linecache
+import marshal
 import os
 import sys
 import textwrap
@@ -274,6 +275,16 @@ def test_equal_code_in_two_files_has_two_sources(tmp_path: Path) -> None:
     one, two = load(tmp_path / "one.py", text)["f"], load(tmp_path / "two.py", text)["f"]
     assert one.__code__ == two.__code__
     assert [found(each).filename for each in (one, two)] == [str(tmp_path / "one.py"), str(tmp_path / "two.py")]
+
+
+def test_the_order_of_a_set_in_compiled_bytecode_does_not_matter(tmp_path: Path) -> None:
+    """A module that comes from a `.pyc` may hold the same frozenset in another order."""
+    path = tmp_path / "sample.py"
+    path.write_text("def f(x):\n    return x in {7, 15, 23}, x in {'a', 'b', 'c', 'd', 'e', 'f', 'g'}, x in {7, (7, 'x')}\n")
+    code = marshal.loads(marshal.dumps(compile(path.read_text(), str(path), "exec")))
+    space: dict[str, Any] = {}
+    exec(code, space)
+    assert found(space["f"]).node.name == "f"
 
 
 def test_an_imported_module(tmp_path: Path) -> None:

@@ -227,4 +227,6 @@ def _same_const(a: object, b: object) -> bool:
         return same_code(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same_const(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, frozenset) and isinstance(b, frozenset):
+        return sorted(map(repr, a)) == sorted(map(repr, b))  # a `.pyc` may hold it in another order
     return repr(a) == repr(b)
