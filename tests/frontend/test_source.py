@@ -147,6 +147,7 @@ def test_type_parameters(text: str, expression: str, tmp_path: Path) -> None:
         ("return x + 1", "return \\\n        x + 1"),
         ("return len(x)", "return"),
         ("return x", "yield x"),
+        ("return x", "return ("),
     ],
 )
 def test_an_edited_file_is_not_the_source(before: str, after: str, tmp_path: Path) -> None:

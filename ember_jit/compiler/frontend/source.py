@@ -12,6 +12,7 @@ import ast
 import inspect
 import linecache
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,7 +94,7 @@ def _retrieve(function: FunctionType, code: CodeType) -> Source:
         raise NoSource(f"no source lines for {code.co_filename!r}")
     try:
         block = inspect.getblock(lines[first - 1 :])
-    except (SyntaxError, IndentationError) as exc:
+    except (SyntaxError, tokenize.TokenError) as exc:
         raise NoSource("the file does not hold its source any more") from exc
     text = "".join(block)
     head = "if 1:\n" if _INDENTED.match(text) else "\n"
