@@ -124,7 +124,9 @@ class Lowering:
         self._bound.update(binds)
 
     def _leave(self, node: ast.AST) -> None:
-        reason = LEFT_ALONE.get(type(node).__name__, f"{type(node).__name__} is not followed")
+        reason = LEFT_ALONE.get(type(node).__name__, "")
+        if not reason:
+            reason = self.facts.effect_nodes[node].text if node in self.facts.effect_nodes else f"{type(node).__name__} is not followed"
         self.left_alone.append((getattr(node, "lineno", 0), reason))
         binds = tuple(sorted(_stored_names(node)))
         self._barrier(node, reason, binds)
