@@ -27,7 +27,7 @@ def concrete(base: type[ast.AST]) -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         classes = [getattr(ast, name) for name in dir(ast) if name not in DEPRECATED]
-    return {each.__name__ for each in classes if isinstance(each, type) and issubclass(each, base) and each is not base}
+    return {each.__name__ for each in classes if isinstance(each, type) and issubclass(each, base) and each is not base} - DEPRECATED
 
 
 @pytest.mark.parametrize("base", [ast.stmt, ast.expr])

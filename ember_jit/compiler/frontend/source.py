@@ -218,7 +218,15 @@ def same_code(a: CodeType, b: CodeType) -> bool:
         or len(a.co_consts) != len(b.co_consts)
     ):
         return False
-    return all(_same_const(x, y) for x, y in zip(a.co_consts, b.co_consts, strict=True))
+    return all(
+        _same_const(x, y) or (is_class_body(a) and x == a.co_qualname and y == b.co_qualname)
+        for x, y in zip(a.co_consts, b.co_consts, strict=True)
+    )
+
+
+def is_class_body(code: CodeType) -> bool:
+    """Whether `code` is the body of a class: its own qualified name, which says where it was compiled, is a constant."""
+    return not code.co_flags & inspect.CO_OPTIMIZED
 
 
 def _same_const(a: object, b: object) -> bool:
