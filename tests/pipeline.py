@@ -53,6 +53,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.a, self.b, self.c, self.log = Ask(), Ask(), Ask(), Log()
+        self.list, self.join = Ask(), Ask()
         self.asks = [Ask(), Ask()]
         self.count = 0
 
