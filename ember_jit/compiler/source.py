@@ -12,6 +12,7 @@ import ast
 import inspect
 import linecache
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,7 +60,8 @@ class NoSource(Exception):
     """There is no source that is known to be what runs; the message is the reason."""
 
 
-_cache: dict[CodeType, Source | NoSource] = {}
+#: by identity: equal code objects may stand in different files
+_cache: dict[int, tuple[CodeType, Source | NoSource]] = {}
 
 
 def source_of(function: FunctionType, code: CodeType) -> Source:
@@ -68,15 +70,17 @@ def source_of(function: FunctionType, code: CodeType) -> Source:
     Raises:
         NoSource: no text was found, or it is not the text of `code`.
     """
-    found = _cache.get(code)
-    if found is None:
+    entry = _cache.get(id(code))
+    if entry is not None:
+        found = entry[1]
+    else:
         try:
             found = _retrieve(function, code)
         except NoSource as reason:
             found = reason
         if len(_cache) > 4096:
             _cache.clear()
-        _cache[code] = found
+        _cache[id(code)] = (code, found)
     if isinstance(found, NoSource):
         raise NoSource(*found.args)
     return found
@@ -91,7 +95,7 @@ def _retrieve(function: FunctionType, code: CodeType) -> Source:
         raise NoSource(f"no source lines for {code.co_filename!r}")
     try:
         block = inspect.getblock(lines[first - 1 :])
-    except (SyntaxError, IndentationError) as exc:
+    except (SyntaxError, tokenize.TokenError) as exc:
         raise NoSource("the file does not hold its source any more") from exc
     text = "".join(block)
     head = "if 1:\n" if _INDENTED.match(text) else "\n"
@@ -240,7 +244,15 @@ def same_code(a: CodeType, b: CodeType) -> bool:
         or len(a.co_consts) != len(b.co_consts)
     ):
         return False
-    return all(_same_const(x, y) for x, y in zip(a.co_consts, b.co_consts, strict=True))
+    return all(
+        _same_const(x, y) or (is_class_body(a) and x == a.co_qualname and y == b.co_qualname)
+        for x, y in zip(a.co_consts, b.co_consts, strict=True)
+    )
+
+
+def is_class_body(code: CodeType) -> bool:
+    """Whether `code` is the body of a class: its own qualified name, which says where it was compiled, is a constant."""
+    return not code.co_flags & inspect.CO_OPTIMIZED
 
 
 def _same_const(a: object, b: object) -> bool:
@@ -250,4 +262,6 @@ def _same_const(a: object, b: object) -> bool:
         return same_code(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same_const(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, frozenset) and isinstance(b, frozenset):
+        return sorted(map(repr, a)) == sorted(map(repr, b))  # a `.pyc` may hold it in another order
     return repr(a) == repr(b)

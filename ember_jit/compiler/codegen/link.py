@@ -9,7 +9,7 @@ from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.source import Source, compile_functions
+from ember_jit.compiler.source import Source, compile_functions, is_class_body
 from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
@@ -27,15 +27,29 @@ def link_retire_program(
         return None
     if compiled.co_varnames[: _arg_count(original)] != original.co_varnames[: _arg_count(original)]:
         return None
+    compiled = _renamed(compiled, compiled.co_qualname, original.co_qualname)
     return compiled.replace(
         co_consts=tuple(
             unit if const == MARKER and type(const) is str else const
             for const in compiled.co_consts
         ),
-        co_qualname=original.co_qualname,
         co_flags=original.co_flags,
         co_firstlineno=original.co_firstlineno,
     )
+
+
+def _renamed(code: CodeType, ours: str, theirs: str) -> CodeType:
+    """`code` and all code in it, with qualified names that start with `theirs` where they started with `ours`."""
+    qualname = theirs + code.co_qualname.removeprefix(ours)
+    consts: list[Any] = []
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            consts.append(_renamed(const, ours, theirs))
+        elif type(const) is str and const == code.co_qualname and is_class_body(code):
+            consts.append(qualname)
+        else:
+            consts.append(const)
+    return code.replace(co_consts=tuple(consts), co_qualname=qualname)
 
 
 def _arg_count(code: CodeType) -> int:

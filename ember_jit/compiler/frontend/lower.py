@@ -137,7 +137,13 @@ class Lowering:
         self._bound.update(binds)
 
     def _leave(self, node: ast.AST) -> None:
-        reason = LEFT_ALONE.get(type(node).__name__, f"{type(node).__name__} is not followed")
+        reason = LEFT_ALONE.get(type(node).__name__, "")
+        if not reason:
+            reason = (
+                self.facts.effect_nodes[node].text
+                if node in self.facts.effect_nodes
+                else f"{type(node).__name__} is not followed"
+            )
         self.left_alone.append((getattr(node, "lineno", 0), reason))
         self._emit("barrier", node, tuple(sorted(_stored_names(node))), reason=reason)
         if isinstance(node, ast.ClassDef | ast.AsyncFunctionDef):

@@ -17,25 +17,10 @@ from dataclasses import replace
 
 from ember_jit.ir.ops import Function, Op, Region, base
 
-_BENIGN_CALLS = frozenset(
-    {
-        "len",
-        "sum",
-        "sorted",
-        "list",
-        "tuple",
-        "set",
-        "frozenset",
-        "dict",
-        "str",
-        "repr",
-        "min",
-        "max",
-        "any",
-        "all",
-        "bool",
-    }
-)
+_OBSERVING = frozenset({"len", "str", "repr", "any", "all", "bool"})
+_COPYING = frozenset(
+    {"sum", "sorted", "list", "tuple", "set", "frozenset", "dict", "min", "max"}
+)  # hand on elements
 _ITERATING = frozenset({"enumerate", "zip", "reversed", "iter"})
 _VIEWS = frozenset({"items", "keys", "values"})
 
@@ -77,7 +62,9 @@ def _op(op: Op, escaped: frozenset[str]) -> tuple[Op, frozenset[str]]:
         for region in op.regions:
             made, inside = _region(region, inside)
             regions.append(made)
-        return replace(op, regions=tuple(regions)), inside | _header(op)
+        return replace(op, regions=tuple(regions)), escaped | inside | _header(
+            op
+        )  # a loop may not run at all
     if op.regions:
         out = escaped | _header(op)
         regions = []
@@ -92,6 +79,8 @@ def _op(op: Op, escaped: frozenset[str]) -> tuple[Op, frozenset[str]]:
         if isinstance(op.target, ast.Name) and not isinstance(op.value, ast.Name):
             escaped = escaped - {op.target.id}
         return op, escaped | leaking
+    if op.kind in ("call", "helper") and isinstance(op.value, ast.Call):
+        return op, escaped | _handed_over(op.value)
     if op.value is not None:
         return op, escaped | _leaks(op.value)
     if op.kind == "barrier" and op.origin is not None:
@@ -111,6 +100,14 @@ def _leaks(node: ast.expr | None, iterated: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
+def _handed_over(call: ast.Call) -> frozenset[str]:
+    """Names whose object a call of an operator gets, whatever the operator is called."""
+    found: set[str] = set(_leaks(call.func))
+    for arg in (*call.args, *[keyword.value for keyword in call.keywords]):
+        _visit(arg, True, False, found)
+    return frozenset(found)
+
+
 def _visit(node: ast.AST, exposed: bool, iterated: bool, found: set[str]) -> None:
     if isinstance(node, ast.Name):
         if exposed and not iterated:
@@ -120,10 +117,14 @@ def _visit(node: ast.AST, exposed: bool, iterated: bool, found: set[str]) -> Non
         _visit(node.value, False, False, found)
         return
     if isinstance(node, ast.Subscript):
-        _visit(node.value, False, False, found)
+        _visit(node.value, True, True, found)
         _visit(node.slice, False, False, found)
         return
-    if isinstance(node, ast.Compare | ast.BinOp | ast.UnaryOp | ast.FormattedValue | ast.JoinedStr):
+    if isinstance(node, ast.BinOp):
+        _visit(node.left, True, True, found)
+        _visit(node.right, True, True, found)
+        return
+    if isinstance(node, ast.Compare | ast.UnaryOp | ast.FormattedValue | ast.JoinedStr):
         for child in ast.iter_child_nodes(node):
             _visit(child, False, False, found)
         return
@@ -136,18 +137,22 @@ def _visit(node: ast.AST, exposed: bool, iterated: bool, found: set[str]) -> Non
             _visit(condition, False, False, found)
         return
     if isinstance(node, ast.Call):
-        name = (
-            node.func.id
-            if isinstance(node.func, ast.Name)
-            else node.func.attr
-            if isinstance(node.func, ast.Attribute)
-            else ""
-        )
-        if isinstance(node.func, ast.Attribute):
-            _visit(node.func.value, name in _VIEWS and not iterated, False, found)
-        benign = name in _BENIGN_CALLS or name == "join" or (name in _ITERATING and iterated)
-        for arg in (*node.args, *[keyword.value for keyword in node.keywords]):
-            _visit(arg, not benign, benign, found)
+        _visit_call(node, iterated, found)
         return
     for child in ast.iter_child_nodes(node):
         _visit(child, exposed, False, found)
+
+
+def _visit_call(node: ast.Call, iterated: bool, found: set[str]) -> None:
+    """An operation on values; what is iterated over hands on its elements, but not itself."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if isinstance(node.func, ast.Attribute):
+        _visit(node.func.value, True, iterated or method not in _VIEWS, found)
+    observed = name in _OBSERVING or method == "join"
+    copied = name in _COPYING and not (name in ("min", "max") and len(node.args) > 1)
+    for index, arg in enumerate(node.args):
+        through = (copied and index == 0) or (name in _ITERATING and iterated)
+        _visit(arg, not observed, through, found)
+    for keyword in node.keywords:
+        _visit(keyword.value, not observed, keyword.arg is None, found)
