@@ -626,6 +626,8 @@ class Run:
             self.measured(seconds, thread_time() - cpu)
             self.running -= 1
             self._settle(cell, state, value)
+            # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
+            del value, cell, context
             return self._collect() if self._queue else []
 
     def _await(self, cell: Cell) -> None:
@@ -698,6 +700,7 @@ class _Job:
         run, cell = self.run, self.cell
         del self.run, self.cell
         run.work(cell)
+        del run, cell  # this frame may live on as the `f_back` of an exception's
 
 
 def _same(value: Any) -> Any:
