@@ -182,7 +182,7 @@ def _reported(node: ast.expr) -> ast.expr:
         return node
     if any(isinstance(arg, ast.Starred) for arg in node.args) or any(each.arg is None for each in node.keywords):
         return node
-    place = ast.copy_location(ast.Constant(None), node)
+    place: ast.expr = ast.copy_location(ast.Constant(None), node)
     if func.end_lineno is not None and func.end_col_offset is not None:
         place.lineno, place.col_offset = func.end_lineno, func.end_col_offset - len(func.attr)
     return place
