@@ -690,6 +690,8 @@ class Run:
                 self._salvage(cell, state, value)
                 if config().strict_internal:
                     raise
+            # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
+            del value, cell, context
             return self._collect() if self._queue else []
 
     def _make_quietly(
@@ -781,6 +783,7 @@ class _Job:
         run, cell = self.run, self.cell
         del self.run, self.cell
         run.work(cell)
+        del run, cell  # this frame may live on as the `f_back` of an exception's
 
 
 def _same(value: Any) -> Any:

@@ -175,21 +175,26 @@ class _Rewriter:
         if id(node) in self.calls and isinstance(node, ast.expr):
             number = self.calls[id(node)]
             if isinstance(node, ast.Call) and id(node) in self.entered:
-                node.func = _at(_hook("enter", node.func), node.func)
+                self._enter(node)
             return self._take(number, node, _hook("done", ast.Constant(number), node))
         if id(node) in self.entered and isinstance(node, ast.Call):
-            node.func = _at(_hook("enter", node.func), node.func)
+            self._enter(node)
             return node
         if id(node) in self.kept and isinstance(node, ast.expr):
             return self._take(self.kept[id(node)], node, node)
         return node
+
+    def _enter(self, node: ast.Call) -> None:
+        place = _reported(node)
+        node.lineno, node.col_offset = place.lineno, place.col_offset  # a method call no longer
+        node.func = _at(_hook("enter", node.func), node.func)
 
     def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> Any:
         return _at(
             ast.IfExp(
                 _hook("has", ast.Constant(number)), _hook("take", ast.Constant(number)), otherwise
             ),
-            node,
+            _reported(node),
         )
 
 
@@ -197,9 +202,32 @@ def _hook(name: str, *args: ast.expr) -> ast.expr:
     return ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), name, ast.Load()), list(args), [])
 
 
+def _reported(node: ast.expr) -> ast.expr:
+    """Where a traceback says that `node` failed: CPython puts a method call at its attribute's last line."""
+    func = node.func if isinstance(node, ast.Call) else None
+    if (
+        not isinstance(func, ast.Attribute)
+        or func.end_lineno == node.lineno
+        or not isinstance(node, ast.Call)
+    ):
+        return node
+    if any(isinstance(arg, ast.Starred) for arg in node.args) or any(
+        each.arg is None for each in node.keywords
+    ):
+        return node
+    place: ast.expr = ast.copy_location(ast.Constant(None), node)
+    if func.end_lineno is not None and func.end_col_offset is not None:
+        place.lineno, place.col_offset = func.end_lineno, func.end_col_offset - len(func.attr)
+    return place
+
+
 def _at(node: Any, place: ast.AST) -> Any:
     """Place our nodes at `place`, so that lines and carets are those of the user's call."""
     for inner in ast.walk(node):
         if "lineno" in inner._attributes and not hasattr(inner, "lineno"):
             ast.copy_location(inner, place)
+            if isinstance(
+                inner, ast.Attribute
+            ):  # a hook: its call is reported at the attribute's last line
+                inner.end_lineno, inner.end_col_offset = inner.lineno, inner.col_offset + 1
     return node
