@@ -213,13 +213,7 @@ def test_a_dropped_exception_takes_everything_with_it(bad: int) -> None:
 @pytest.mark.parametrize(
     "compiles",
     [
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                reason="the artifacts of the compilation keep the instance it was done for",
-                strict=True,
-            ),
-        ),
+        True,
         False,
     ],
     ids=["the first", "another"],
