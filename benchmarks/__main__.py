@@ -14,6 +14,10 @@ COMMANDS = {
         "overlapped calls against eager and hand-written code",
     ),
     "compile": ("benchmarks.compile_time", "cost of decorating, compiling and importing"),
+    "coverage": (
+        "benchmarks.coverage",
+        "share of functions compiled, effects known and calls overlapped",
+    ),
     "memory": ("benchmarks.memory", "objects, blocks and threads left by 10,000 calls"),
 }
 

@@ -204,7 +204,7 @@ PROGRAMS = {
             a.update(x)
             a.pop('k')
         """,
-        ["mutate a['k'] = 1", "barrier a['k'] += 1", "mutate a.update(x)", "mutate a.pop('k')"],
+        ["mutate a['k'] = 1", "barrier a['k'] += 1", "barrier a.update(x)", "barrier a.pop('k')"],
     ),
     "an argument is not ours": ("def f(self, x): x.append(1)", ["barrier x.append(1)"]),
     "two names from the start": (
