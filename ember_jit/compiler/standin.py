@@ -7,6 +7,8 @@ is compiled in its place and entered instead, as long as the live object is stil
 
 from __future__ import annotations
 
+import os
+import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +24,7 @@ from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.originals import is_replacement, original_code
 
 _TRIVIAL = Operator.__call__.__code__
+_making = threading.RLock()  # a thread that comes by while another compiles a twin waits for it
 _twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
 
@@ -40,7 +43,8 @@ def stand_in(callee: Any, effect: Effect, options: Options) -> Callable[..., Any
         function, owner = found, callee
     if not isinstance(function, FunctionType) or is_replacement(function.__code__):
         return None
-    twin = _twin(function, owner, options)
+    with _making:
+        twin = _twin(function, owner, options)
     if twin is None:
         return None
     return twin if owner is None else partial(twin, owner)
@@ -81,3 +85,12 @@ def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType 
             made = None
     _twins[key] = (_twins[key][0], function.__code__, made)
     return made
+
+
+def _forget_lock() -> None:
+    global _making
+    _making = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)  # the thread that held it does not exist there
