@@ -8,6 +8,7 @@ and is reported with its line.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
@@ -25,6 +26,14 @@ _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
 
 
+class _Progress(threading.local):
+    """What one thread is inferring now; what another infers is no recursion, and may well have effects."""
+
+    def __init__(self) -> None:
+        self.active: set[tuple[int, int]] = set()
+        self.assumed: set[tuple[int, int]] = set()
+
+
 class Inference:
     """Infers effects and remembers them, as long as their guards hold.
 
@@ -37,8 +46,7 @@ class Inference:
         self.trust = trust
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
-        self._active: set[tuple[int, int]] = set()
-        self._assumed: set[tuple[int, int]] = set()
+        self._progress = _Progress()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
@@ -59,20 +67,21 @@ class Inference:
         found = self._cache.get(key)
         if found is not None and found[0]() is owner and found[1].holds():
             return found[1]
-        if key in self._active:
-            self._assumed.add(key)  # a recursive callable has the effects of the rest of its body
+        progress = self._progress
+        if key in progress.active:
+            progress.assumed.add(key)  # a recursive callable has the effects of the rest of its body
             return Inferred(Effect(PURE, "recursive"))
-        if len(self._active) > _MAX_DEPTH:
+        if len(progress.active) > _MAX_DEPTH:
             return _unknown("nested too deeply to follow")
-        self._active.add(key)
+        progress.active.add(key)
         try:
             result = infer()
         except RecursionError:
             return _unknown("nested too deeply to follow")
         finally:
-            self._active.discard(key)
-            self._assumed.discard(key)
-        if self._assumed or len(self._active) >= _MAX_DEPTH:
+            progress.active.discard(key)
+            progress.assumed.discard(key)
+        if progress.assumed or len(progress.active) >= _MAX_DEPTH:
             return result  # rests on an assumption about a caller that is still being inferred: not to be kept
         try:
             reference = weakref.ref(owner, lambda _: self._cache.pop(key, None))
