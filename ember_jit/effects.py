@@ -16,11 +16,13 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass, replace
 from types import FunctionType, MemberDescriptorType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ember_jit.errors import EffectViolation, NotAnOperatorError
 from ember_jit.runtime.originals import original_code
-from ember_jit.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from ember_jit.snapshot import Snapshot
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -208,6 +210,8 @@ def verify(op: Any, inputs: Any) -> Any:
 
 
 def _snapshot(op: Any, inputs: Any) -> dict[str, Snapshot]:
+    from ember_jit.snapshot import Snapshot  # needed by nobody who only runs
+
     state = {"its argument `inputs`": Snapshot(inputs)}
     for name, value in getattr(op, "__dict__", {}).items():
         state[f"`self.{name}`"] = Snapshot(value)
