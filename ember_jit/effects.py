@@ -13,13 +13,16 @@ are trusted; `verify` checks one call against its label.
 
 from __future__ import annotations
 
-import copy
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import FunctionType, MemberDescriptorType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ember_jit.errors import EffectViolation, NotAnOperatorError
+from ember_jit.runtime.originals import original_code
+
+if TYPE_CHECKING:
+    from ember_jit.snapshot import Snapshot
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -151,7 +154,7 @@ def label_of(target: Any) -> Label | None:
         return own
     if type(target).__name__ == "method":
         return label_of(target.__func__)
-    kind = target if isinstance(target, type) else type(target)
+    kind: type = target if issubclass(type(target), type) else type(target)
     for cls in kind.__mro__:
         label = cls.__dict__.get(_ATTRIBUTE)
         if isinstance(label, Label):
@@ -170,12 +173,12 @@ def labels_all_instances(target: Any) -> bool:
 def verify(op: Any, inputs: Any) -> Any:
     """Call `op(inputs=inputs)` and check that it kept its label.
 
-    Snapshots the arguments, the operator's attributes and the globals its `forward` reads, before and
-    after; a `pure` or `query` call must leave all of them as they were.
+    Snapshots the arguments, the operator's attributes, and the globals and outer variables that its
+    `forward` reads, before and after; a `pure` or `query` call must leave all of them as they were.
 
     Args:
         op: an operator with a declared label.
-        inputs: the value for `inputs=`; it is deep-copied for the comparison.
+        inputs: the value for `inputs=`; it is compared with itself, before and after.
 
     Returns:
         What the call returned.
@@ -204,21 +207,26 @@ def verify(op: Any, inputs: Any) -> Any:
     return result
 
 
-def _snapshot(op: Any, inputs: Any) -> dict[str, Any]:
-    state = {"its argument `inputs`": _freeze(inputs)}
+def _snapshot(op: Any, inputs: Any) -> dict[str, Snapshot]:
+    from ember_jit.snapshot import Snapshot  # needed by nobody who only runs
+
+    state = {"its argument `inputs`": Snapshot(inputs)}
     for name, value in getattr(op, "__dict__", {}).items():
-        state[f"`self.{name}`"] = _freeze(value)
-    forward: Callable[..., Any] | None = getattr(type(op), "forward", None)
-    code = getattr(forward, "__code__", None)
-    space = getattr(forward, "__globals__", {})
-    for name in code.co_names if code is not None else ():
-        if name in space and not callable(space[name]) and type(space[name]).__name__ != "module":
-            state[f"the global `{name}`"] = _freeze(space[name])
+        state[f"`self.{name}`"] = Snapshot(value)
+    for cls in type(op).__mro__:
+        for name, slot in cls.__dict__.items():
+            if type(slot) is MemberDescriptorType and hasattr(op, name):
+                state[f"`self.{name}`"] = Snapshot(getattr(op, name))
+    forward = op if isinstance(op, FunctionType) else getattr(type(op), "forward", None)
+    if not isinstance(forward, FunctionType):
+        return state
+    code, space = original_code(forward), forward.__globals__
+    for name in code.co_names:
+        if name in space:
+            state[f"the global `{name}`"] = Snapshot(space[name])
+    for name, cell in zip(code.co_freevars, forward.__closure__ or (), strict=True):
+        try:
+            state[f"the outer variable `{name}`"] = Snapshot(cell.cell_contents)
+        except ValueError:
+            pass  # not assigned yet
     return state
-
-
-def _freeze(value: Any) -> Any:
-    try:
-        return copy.deepcopy(value)
-    except Exception:  # noqa: BLE001 - an uncopyable object is compared by identity
-        return id(value)

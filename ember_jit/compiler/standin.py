@@ -7,6 +7,7 @@ is compiled in its place and entered instead, as long as the live object is stil
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.originals import is_replacement, original_code
 
-_lock = threading.RLock()
+_making = threading.RLock()  # a thread that comes by while another compiles a twin waits for it
 _twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
 
@@ -65,9 +66,9 @@ def quiet_twin(callee: Any, effect: Effect) -> tuple[bool, Callable[..., Any] | 
 
 def _function_of(callee: Any) -> tuple[FunctionType, Any] | None:
     """The Python function that calling `callee` leads straight to, and what it is bound to."""
-    if isinstance(callee, MethodType):
+    if type(callee) is MethodType:
         function, owner = callee.__func__, callee.__self__
-    elif isinstance(callee, FunctionType):
+    elif type(callee) is FunctionType:
         function, owner = callee, None
     else:
         found = _forward_of(callee)
@@ -94,7 +95,7 @@ def _forward_of(operator: Any) -> FunctionType | None:
 
 
 def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
-    with _lock:  # a second thread must wait for the first one's compilation, not run plain
+    with _making:  # a second thread must wait for the first one's compilation, not run plain
         return _twin_locked(function, owner, options)
 
 
@@ -129,3 +130,12 @@ def _twin_locked(function: FunctionType, owner: Any, options: Options) -> Functi
             made = None
     _twins[key] = (_twins[key][0], function.__code__, made)
     return made
+
+
+def _forget_lock() -> None:
+    global _making
+    _making = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)  # the thread that held it does not exist there

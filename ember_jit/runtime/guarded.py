@@ -137,7 +137,7 @@ def attr(owner: Any, name: str) -> Any:
         return vars(owner)[name]
     found = _static_lookup(kind, name)
     own_lookup = _static_lookup(kind, "__getattribute__") is not _PLAIN_LOOKUP
-    if own_lookup or isinstance(owner, type):
+    if own_lookup or issubclass(kind, type):
         raise Unsafe
     if found is None or not _is_data_descriptor(found):
         stored = getattr_dict(owner)

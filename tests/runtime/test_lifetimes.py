@@ -261,5 +261,6 @@ def test_three_thousand_calls_leak_nothing(fails: bool) -> None:
 
     run(300)
     before = run(50)
-    assert run(1000) - before < 100
+    # one object a run would be 1000; threads that come and go on a busy machine are some hundred
+    assert run(1000) - before < 700
     assert not gc.garbage

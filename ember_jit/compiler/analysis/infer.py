@@ -36,6 +36,14 @@ _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
 
 
+class _Progress(threading.local):
+    """What one thread is inferring now; what another infers is no recursion, and may well have effects."""
+
+    def __init__(self) -> None:
+        self.active: set[tuple[int, int]] = set()
+        self.assumed: set[tuple[int, int]] = set()
+
+
 class Inference:
     """Infers effects and remembers them, as long as their guards hold.
 
@@ -48,9 +56,7 @@ class Inference:
         self.trust = trust
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
-        self._lock = threading.RLock()
-        self._active: set[tuple[int, int]] = set()
-        self._assumed: set[tuple[int, int]] = set()
+        self._progress = _Progress()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
@@ -76,29 +82,26 @@ class Inference:
     def _remember(
         self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
     ) -> Inferred:
-        with self._lock:  # what is being inferred now is per thread: another thread's must not look like recursion
-            return self._remembered(key, owner, infer)
-
-    def _remembered(
-        self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
-    ) -> Inferred:
         found = self._cache.get(key)
         if found is not None and found[0]() is owner and found[1].holds():
             return found[1]
-        if key in self._active:
-            self._assumed.add(key)  # a recursive callable has the effects of the rest of its body
+        progress = self._progress
+        if key in progress.active:
+            progress.assumed.add(
+                key
+            )  # a recursive callable has the effects of the rest of its body
             return Inferred(Effect(PURE, "recursive"))
-        if len(self._active) > _MAX_DEPTH:
+        if len(progress.active) > _MAX_DEPTH:
             return _unknown("nested too deeply to follow")
-        self._active.add(key)
+        progress.active.add(key)
         try:
             result = infer()
         except RecursionError:
             return _unknown("nested too deeply to follow")
         finally:
-            self._active.discard(key)
-            self._assumed.discard(key)
-        if self._assumed or len(self._active) >= _MAX_DEPTH:
+            progress.active.discard(key)
+            progress.assumed.discard(key)
+        if progress.assumed or len(progress.active) >= _MAX_DEPTH:
             return result  # rests on an assumption about a caller that is still being inferred: not to be kept
         try:
             reference = weakref.ref(owner, lambda _: self._cache.pop(key, None))
@@ -178,7 +181,8 @@ class Inference:
         if not isinstance(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         forward = type_lookup(kind, "forward")
-        straight = isinstance(forward, FunctionType) and is_trivial_call(call)
+        overridden = "forward" in (instance_dict(obj) or {})
+        straight = isinstance(forward, FunctionType) and is_trivial_call(call) and not overridden
         result = self.of_method(forward, obj) if straight else self._method(call, obj)
         guards = protocol_guards(obj)
         effect = result.effect

@@ -112,8 +112,8 @@ class Lookup:
                 ),
             )
             return
-        space = instance_dict(owner) if not isinstance(owner, type) else None
-        if isinstance(owner, ModuleType):
+        space = instance_dict(owner) if not issubclass(type(owner), type) else None
+        if issubclass(type(owner), ModuleType):
             live = vars(owner)[name]
             self.guard((id(owner), name), lambda: vars(owner).get(name) is live)
         elif space is not None and name in space:
@@ -128,7 +128,7 @@ class Lookup:
                 lambda: (o := hold()) is not None and (instance_dict(o) or {}).get(name) is keep(),
             )
         else:
-            kind = owner if isinstance(owner, type) else type(owner)
+            kind = owner if issubclass(type(owner), type) else type(owner)
             live = type_lookup(kind, name)
             self.guard((id(kind), name), lambda: type_lookup(kind, name) is live)
             if isinstance(found, Known) and type(live) is MemberDescriptorType:
@@ -185,7 +185,7 @@ class Lookup:
 def unresolved_hook(owner: Any, name: str) -> str:
     """The name of the class whose hook answers `owner.name`, which could not be looked up; empty if there is none."""
     kind = type(owner)
-    if isinstance(owner, type) or kind.__module__ == "builtins":
+    if issubclass(type(owner), type) or kind.__module__ == "builtins":
         return ""
     hooked = type_lookup(kind, "__getattribute__") is not object.__dict__[
         "__getattribute__"

@@ -107,6 +107,7 @@ ARG, LOCAL = Arg(), Local()
 SCALAR = Fresh("scalar")
 FUNCTION, IMPURE_FUNCTION = Fresh("function"), Fresh("impure function")
 MISSING = object()
+_TYPE_LOOKUP: object = type.__dict__["__getattribute__"]
 
 
 def join(a: Abstract | None, b: Abstract) -> Abstract:
@@ -161,12 +162,12 @@ def instance_dict(owner: Any) -> dict[str, Any] | None:
 
 def static_attribute(owner: Any, name: str) -> Abstract | None:
     """What `owner.name` would give, found without running any code; None when that cannot be told."""
-    if isinstance(owner, ModuleType):
+    if issubclass(type(owner), ModuleType):  # not `isinstance`: it may ask the object's `__class__`
         if type(owner) is not ModuleType or name not in vars(owner):
             return None
         return Known(vars(owner)[name])
-    if isinstance(owner, type):
-        if type(owner).__getattribute__ is not type.__getattribute__:
+    if issubclass(type(owner), type):
+        if type_lookup(type(owner), "__getattribute__") is not _TYPE_LOOKUP:
             return None
         found = type_lookup(owner, name)
         if isinstance(found, staticmethod):
@@ -223,7 +224,7 @@ def runs_no_code(obj: Any) -> bool:
         "collections",
     ):
         return True
-    return isinstance(obj, type | FunctionType | ModuleType)
+    return issubclass(kind, type | FunctionType | ModuleType)
 
 
 def elements(obj: Any, limit: int = 1024) -> tuple[Any, ...] | None:
