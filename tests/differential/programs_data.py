@@ -24,7 +24,8 @@ class ConditionalAppend(Program):
 @compiled
 class ReadsBetweenAppends(Program):
     def forward(self, *, inputs: Any) -> Any:
-        parts, lengths = [], []
+        parts = []
+        lengths = []
         for doc in inputs:
             s = self.ask(inputs=doc)
             lengths.append(len(parts))

@@ -41,7 +41,8 @@ class KeepsArguments(Program):
     """A call with effects changes what earlier calls were given."""
 
     def forward(self, *, inputs: Any) -> Any:
-        one, two = [1], [2]
+        one = [1]
+        two = [2]
         a = self.wrap(inputs=one)
         b = self.wrap(inputs=two)
         self.keep(inputs=one)

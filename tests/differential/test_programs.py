@@ -53,8 +53,10 @@ def check(name: str, index: int, seed: int | None, runs: int = RUNS) -> None:
     compiled, compiled_calls, raised = observe(name, index, seed, runs)
     for number, (expected, actual) in enumerate(zip(plain, compiled, strict=True)):
         assert actual == expected, f"run {number}"
-    if all(outcome == "returned" for outcome, _ in plain_calls):
-        assert compiled_calls == plain_calls
+    failing = "bad" in repr(PROGRAMS[name][1][index]) or any(outcome == "raised" for outcome, _ in plain_calls)
+    for (_, expected), (_, actual) in zip(plain_calls, compiled_calls, strict=True):
+        # DESIGN 2.5: after an error, declared calls may have been made that plain Python does not come to
+        assert actual == expected or failing and all(actual[leaf] >= count for leaf, count in expected.items())
     for exc in raised:
         assert our_frames(exc) == []
 
