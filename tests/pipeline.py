@@ -90,13 +90,17 @@ def stages_of(function: FunctionType, owner: Any = None, options: Options | None
     """Run the stages up to the regions, as the driver does, with a verified IR after each."""
     options = options or Options()
     source = source_of(function, function.__code__)
-    facts = BodyAnalysis(inference_for(options), function, source, Known(owner) if owner is not None else None)
+    facts = BodyAnalysis(
+        inference_for(options), function, source, Known(owner) if owner is not None else None
+    )
     facts.run()
     lowered = Lowering(source, facts, function.__qualname__).run()
     verify(lowered)
     escaped = mark_escapes(lowered)
     verify(escaped)
-    return Stages(source, facts, lowered, escaped, find_regions(escaped, options.parallel_threshold))
+    return Stages(
+        source, facts, lowered, escaped, find_regions(escaped, options.parallel_threshold)
+    )
 
 
 def stages(text: str, **names: Any) -> Stages:
@@ -116,7 +120,16 @@ def show_regions(regions: list[AheadRegion], lines: list[str] | tuple[str, ...] 
     """The regions as text: first line, the kinds of their calls' sites, and the overlapping pairs."""
     out = []
     for region in regions:
-        sites = sorted({op.site for top in region.ops for op in top.walk() if op.kind == "call" and op.site is not None})
+        sites = sorted(
+            {
+                op.site
+                for top in region.ops
+                for op in top.walk()
+                if op.kind == "call" and op.site is not None
+            }
+        )
         pairs = " ".join(f"{a}-{b}" for a, b in sorted(region.pairs))
-        out.append(f"region {region.number} at line {region.start.lineno}: sites {sites} pairs {pairs}")
+        out.append(
+            f"region {region.number} at line {region.start.lineno}: sites {sites} pairs {pairs}"
+        )
     return "\n".join(out)

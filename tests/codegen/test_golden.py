@@ -33,7 +33,9 @@ def emit(cls: type[Base]) -> tuple[list[str], ast.FunctionDef]:
         emitter = IssueEmitter(made.escaped, region, made.facts, next_site, bounded=False)
         issues.append(emitter.run())
         next_site = emitter.next_site
-    return [issue.text for issue in issues], retire_program(made.source, made.escaped, made.regions, issues)
+    return [issue.text for issue in issues], retire_program(
+        made.source, made.escaped, made.regions, issues
+    )
 
 
 def text_of(cls: type[Base]) -> str:
@@ -52,7 +54,9 @@ def test_golden(cls: type[Base], request: pytest.FixtureRequest) -> None:
         path.write_text(actual)
     assert path.exists(), "no golden file: run pytest --regenerate-golden"
     if path.read_text() != actual and sys.version_info[:2] != (3, 11):
-        expected = path.read_text()  # `ast.unparse` differs between versions in quotes and parentheses alone
+        expected = (
+            path.read_text()
+        )  # `ast.unparse` differs between versions in quotes and parentheses alone
         assert ast.dump(ast.parse(actual)) == ast.dump(ast.parse(expected))
         return
     assert path.read_text() == actual
@@ -92,7 +96,9 @@ def test_the_programs_compile(cls: type[Base]) -> None:
         compile(issue, "<issue>", "exec", dont_inherit=True)
     forward: Any = vars(cls)["forward"]
     code = forward.__code__
-    compiled = compile_functions([ast.fix_missing_locations(retire)], code, cls.__name__, code.co_freevars)["forward"]
+    compiled = compile_functions(
+        [ast.fix_missing_locations(retire)], code, cls.__name__, code.co_freevars
+    )["forward"]
     arguments = code.co_argcount + code.co_kwonlyargcount
     assert compiled.co_varnames[:arguments] == code.co_varnames[:arguments]
     assert compiled.co_freevars == code.co_freevars
@@ -104,8 +110,14 @@ def test_the_retire_program_keeps_the_users_lines(cls: type[Base]) -> None:
     source = stages_of_operator(cls).source
     _, retire = emit(cls)
     lines = range(source.first, source.first + len(source.lines))
-    calls = {(ast.unparse(node), node.lineno) for node in ast.walk(source.node) if isinstance(node, ast.Call)}
+    calls = {
+        (ast.unparse(node), node.lineno)
+        for node in ast.walk(source.node)
+        if isinstance(node, ast.Call)
+    }
     for node in ast.walk(retire):
         assert getattr(node, "lineno", source.first) in lines
-    kept = {(ast.unparse(node), node.lineno) for node in ast.walk(retire) if isinstance(node, ast.Call)}
+    kept = {
+        (ast.unparse(node), node.lineno) for node in ast.walk(retire) if isinstance(node, ast.Call)
+    }
     assert calls <= kept, "the untouched body stands in the retire program"

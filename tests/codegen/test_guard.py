@@ -61,7 +61,10 @@ def test_private_names_are_mangled() -> None:
     assert Guard(stages("def f(a): return a").facts, "C").mangled("__x__") == "__x__"
 
 
-@pytest.mark.parametrize("text", ["a @ b", "a.unknown(b)", "a(b)", "(yield a)", "[x for (x, (y, z)) in a]", "lambda x=1: x"])
+@pytest.mark.parametrize(
+    "text",
+    ["a @ b", "a.unknown(b)", "a(b)", "(yield a)", "[x for (x, (y, z)) in a]", "lambda x=1: x"],
+)
 def test_no_form(text: str) -> None:
     with pytest.raises(CannotGuard):
         guard_of(text)
@@ -156,17 +159,81 @@ class Spy:
 def _spy(name: str) -> Any:
     def method(self: Any, *args: Any) -> Any:
         Spy.seen.append(name)
-        return {"__bool__": True, "__len__": 1, "__hash__": 1, "__iter__": iter(()), "__eq__": True, "__str__": "", "__repr__": ""}.get(
-            name, {"__format__": "", "__contains__": True, "__index__": 0, "__int__": 0, "__float__": 0.0}.get(name, self)
+        return {
+            "__bool__": True,
+            "__len__": 1,
+            "__hash__": 1,
+            "__iter__": iter(()),
+            "__eq__": True,
+            "__str__": "",
+            "__repr__": "",
+        }.get(
+            name,
+            {
+                "__format__": "",
+                "__contains__": True,
+                "__index__": 0,
+                "__int__": 0,
+                "__float__": 0.0,
+            }.get(name, self),
         )
 
     return method
 
 
 OPERATIONS = [
-    *("getitem", "setitem", "contains", "iter", "len", "bool", "format", "str", "repr", "hash", "eq", "ne", "lt", "le", "gt", "ge"),
-    *("add", "radd", "iadd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "mod", "rmod", "pow", "lshift", "and"),
-    *("or", "ror", "xor", "neg", "pos", "invert", "index", "int", "float", "call", "getattr", "reversed", "round", "abs", "next"),
+    *(
+        "getitem",
+        "setitem",
+        "contains",
+        "iter",
+        "len",
+        "bool",
+        "format",
+        "str",
+        "repr",
+        "hash",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+    ),
+    *(
+        "add",
+        "radd",
+        "iadd",
+        "sub",
+        "rsub",
+        "mul",
+        "rmul",
+        "truediv",
+        "rtruediv",
+        "floordiv",
+        "mod",
+        "rmod",
+        "pow",
+        "lshift",
+        "and",
+    ),
+    *(
+        "or",
+        "ror",
+        "xor",
+        "neg",
+        "pos",
+        "invert",
+        "index",
+        "int",
+        "float",
+        "call",
+        "getattr",
+        "reversed",
+        "round",
+        "abs",
+        "next",
+    ),
 ]
 METHODS = {f"__{name}__": _spy(f"__{name}__") for name in OPERATIONS}
 Plain = type("Plain", (Spy,), dict(METHODS))
@@ -175,13 +242,93 @@ SUBCLASSES = {name: type(f"My{name}", (base,), dict(METHODS)) for name, base in 
 SPIES = {"plain": Plain, **SUBCLASSES}
 
 TOUCHING = [
-    *("a[b]", "b[a]", "a[b:]", "b[a:]", "a + b", "b + a", "a * b", "b * a", "a % b", "b % a", "a == b", "b == a", "a < b", "b < a"),
-    *("a in b", "b in a", "-a", "~a", "not a", "a and b", "a or b", "1 if a else 2", "[x for x in a]", "[*a]", "{**a}", "{a: 1}", "{a}"),
-    *("f'{a}'", "f'{a!r}'", "f'{b:{a}}'", "len(a)", "sum(a)", "sorted(a)", "max(a)", "max(a, b)", "list(a)", "str(a)", "int(a)", "bool(a)"),
-    *("any(a)", "a.get(b)", "a.upper()", "a.split(b)", "b.get(a)", "b.split(a)", "','.join(a)", "a.keys()", "{x: 1 for x in [a]}"),
-    *("[x for x in [a] if x]", "sorted([a, a])", "sorted(b, key=lambda x: a)", "','.join([a])", "[a, b] == [b, a]", "(a, b) < (b, a)"),
-    *("a in [b]", "{'k': b}[a]", "{'k': b}.get(a)", "str([a])", "f'{[a]}'", "sum([a, b])", "max([a, b])", "'%s' % a", "'%s' % (a,)", "b[(a,)]"),
-    *("enumerate(a)", "zip(a, b)", "list(zip(a, b))", "reversed(a)", "abs(a)", "round(a)", "isinstance(a, int)", "[1, 2].index(a)", "(1, 2).count(a)"),
+    *(
+        "a[b]",
+        "b[a]",
+        "a[b:]",
+        "b[a:]",
+        "a + b",
+        "b + a",
+        "a * b",
+        "b * a",
+        "a % b",
+        "b % a",
+        "a == b",
+        "b == a",
+        "a < b",
+        "b < a",
+    ),
+    *(
+        "a in b",
+        "b in a",
+        "-a",
+        "~a",
+        "not a",
+        "a and b",
+        "a or b",
+        "1 if a else 2",
+        "[x for x in a]",
+        "[*a]",
+        "{**a}",
+        "{a: 1}",
+        "{a}",
+    ),
+    *(
+        "f'{a}'",
+        "f'{a!r}'",
+        "f'{b:{a}}'",
+        "len(a)",
+        "sum(a)",
+        "sorted(a)",
+        "max(a)",
+        "max(a, b)",
+        "list(a)",
+        "str(a)",
+        "int(a)",
+        "bool(a)",
+    ),
+    *(
+        "any(a)",
+        "a.get(b)",
+        "a.upper()",
+        "a.split(b)",
+        "b.get(a)",
+        "b.split(a)",
+        "','.join(a)",
+        "a.keys()",
+        "{x: 1 for x in [a]}",
+    ),
+    *(
+        "[x for x in [a] if x]",
+        "sorted([a, a])",
+        "sorted(b, key=lambda x: a)",
+        "','.join([a])",
+        "[a, b] == [b, a]",
+        "(a, b) < (b, a)",
+    ),
+    *(
+        "a in [b]",
+        "{'k': b}[a]",
+        "{'k': b}.get(a)",
+        "str([a])",
+        "f'{[a]}'",
+        "sum([a, b])",
+        "max([a, b])",
+        "'%s' % a",
+        "'%s' % (a,)",
+        "b[(a,)]",
+    ),
+    *(
+        "enumerate(a)",
+        "zip(a, b)",
+        "list(zip(a, b))",
+        "reversed(a)",
+        "abs(a)",
+        "round(a)",
+        "isinstance(a, int)",
+        "[1, 2].index(a)",
+        "(1, 2).count(a)",
+    ),
 ]
 
 

@@ -52,7 +52,9 @@ def make_with_class() -> Any:
 
 def names(made: tuple[Any, ...]) -> list[str]:
     functions = [each for each in made[1:] if hasattr(each, "__code__")]
-    return [each.__qualname__ for each in made[1:]] + [each.__code__.co_qualname for each in functions]
+    return [each.__qualname__ for each in made[1:]] + [
+        each.__code__.co_qualname for each in functions
+    ]
 
 
 def test_qualified_names_of_functions_made_inside() -> None:

@@ -63,7 +63,10 @@ def frames(exc: BaseException) -> list[tuple[str, str, int | None]]:
     """File, function and line of the user's frames."""
     found = []
     for frame in traceback.extract_tb(exc.__traceback__):
-        harness = frame.filename.startswith(_HERE) and Path(frame.filename).name in ("canon.py", "test_programs.py")
+        harness = frame.filename.startswith(_HERE) and Path(frame.filename).name in (
+            "canon.py",
+            "test_programs.py",
+        )
         if not frame.filename.startswith(_OURS) and not harness:
             found.append((Path(frame.filename).name, frame.name, frame.lineno))
     return found
@@ -74,5 +77,7 @@ def our_frames(exc: BaseException) -> list[str]:
     return [
         f"{frame.filename}:{frame.name}"
         for frame in traceback.extract_tb(exc.__traceback__)
-        if "<ember_jit" in frame.filename or frame.filename.startswith(_OURS) and not frame.filename.endswith("operators.py")
+        if "<ember_jit" in frame.filename
+        or frame.filename.startswith(_OURS)
+        and not frame.filename.endswith("operators.py")
     ]

@@ -114,7 +114,9 @@ class Manager:
         self.world.journal.append("enter")
         return "entered"
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: Any) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: Any
+    ) -> bool:
         self.world.journal.append(("exit", kind.__name__ if kind else None))
         return self.swallow
 

@@ -161,7 +161,11 @@ class NestedLoops(Program):
 
 DOCS = ["one", "two", "three", "four!"]
 PROGRAMS: dict[str, tuple[Any, list[Any], bool]] = {
-    "first error": (FirstError, [["a", "b", "c"], ["a", "bad", "bad"], ["bad", "bad", "c"], ["a", "b", "bad"]], True),
+    "first error": (
+        FirstError,
+        [["a", "b", "c"], ["a", "bad", "bad"], ["bad", "bad", "c"], ["a", "b", "bad"]],
+        True,
+    ),
     "break and else": (BreakAndElse, [DOCS, [], ["abc"], ["a", "bad"], ["abcdef", "b"]], False),
     "while on results": (WhileOnResults, [DOCS, []], True),
     "handlers and finally": (HandlersAndFinally, [DOCS, ["a", "bad", "b"], ["bad"]], True),

@@ -55,7 +55,13 @@ class GrowsAfterCall(Program):
         docs.append(inputs[0])
         second = self.wrap(inputs=docs)
         docs.append("last")
-        return first, second, docs, self.ask(inputs=first["count"]), self.ask(inputs=second["count"])
+        return (
+            first,
+            second,
+            docs,
+            self.ask(inputs=first["count"]),
+            self.ask(inputs=second["count"]),
+        )
 
 
 @compiled

@@ -23,7 +23,9 @@ RUNS = 3
 REPETITIONS = 20
 
 
-def observe(name: str, index: int, seed: int | None, runs: int) -> tuple[list[Any], list[Any], list[BaseException]]:
+def observe(
+    name: str, index: int, seed: int | None, runs: int
+) -> tuple[list[Any], list[Any], list[BaseException]]:
     """All that can be seen of `runs` runs of one instance; what was called how often; what was raised."""
     cls, inputs, _ = PROGRAMS[name]
     world = World(seed)
@@ -38,13 +40,24 @@ def observe(name: str, index: int, seed: int | None, runs: int) -> tuple[list[An
         except Exception as exc:  # the outcome is compared
             outcome = ("raised", exc)
             raised.append(exc)
-        seen.append(canon((outcome, given, world.journal, {"count": op.count, "extra": getattr(op, "extra", None)})))
+        seen.append(
+            canon(
+                (
+                    outcome,
+                    given,
+                    world.journal,
+                    {"count": op.count, "extra": getattr(op, "extra", None)},
+                )
+            )
+        )
         calls.append((outcome[0], dict(world.calls)))
     return seen, calls, raised
 
 
 def unit_of(cls: Any) -> Unit | None:
-    return next((const for const in cls.forward.__code__.co_consts if isinstance(const, Unit)), None)
+    return next(
+        (const for const in cls.forward.__code__.co_consts if isinstance(const, Unit)), None
+    )
 
 
 def check(name: str, index: int, seed: int | None, runs: int = RUNS) -> None:
@@ -53,10 +66,16 @@ def check(name: str, index: int, seed: int | None, runs: int = RUNS) -> None:
     compiled, compiled_calls, raised = observe(name, index, seed, runs)
     for number, (expected, actual) in enumerate(zip(plain, compiled, strict=True)):
         assert actual == expected, f"run {number}"
-    failing = "bad" in repr(PROGRAMS[name][1][index]) or any(outcome == "raised" for outcome, _ in plain_calls)
+    failing = "bad" in repr(PROGRAMS[name][1][index]) or any(
+        outcome == "raised" for outcome, _ in plain_calls
+    )
     for (_, expected), (_, actual) in zip(plain_calls, compiled_calls, strict=True):
         # DESIGN 2.5: after an error, declared calls may have been made that plain Python does not come to
-        assert actual == expected or failing and all(actual[leaf] >= count for leaf, count in expected.items())
+        assert (
+            actual == expected
+            or failing
+            and all(actual[leaf] >= count for leaf, count in expected.items())
+        )
     for exc in raised:
         assert our_frames(exc) == []
 

@@ -27,7 +27,11 @@ def concrete(base: type[ast.AST]) -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         classes = [getattr(ast, name) for name in dir(ast) if name not in DEPRECATED]
-    return {each.__name__ for each in classes if isinstance(each, type) and issubclass(each, base) and each is not base} - DEPRECATED
+    return {
+        each.__name__
+        for each in classes
+        if isinstance(each, type) and issubclass(each, base) and each is not base
+    } - DEPRECATED
 
 
 @pytest.mark.parametrize("base", [ast.stmt, ast.expr])
@@ -47,23 +51,47 @@ def test_every_reason_is_a_sentence() -> None:
 LOWERED_STATEMENTS = {
     "Pass": ("def f(self): pass", "", ""),
     "Global": ("def f(self):\n    global g\n    return g", "return", "return g"),
-    "Nonlocal": ("def o():\n    n = 1\n    def f(x):\n        nonlocal n\n        return n\n    return f\nf = o()", "return", "return n"),
+    "Nonlocal": (
+        "def o():\n    n = 1\n    def f(x):\n        nonlocal n\n        return n\n    return f\nf = o()",
+        "return",
+        "return n",
+    ),
     "Expr": ("def f(self, x): self.a(inputs=x)", "call", "self.a(inputs=x)"),
     "Assign": ("def f(self, x): y = x + 1", "glue", "y = x + 1"),
     "AnnAssign": ("def f(self, x): y: int = x + 1", "glue", "y: int = x + 1"),
     "AugAssign": ("def f(self, x):\n    y = 0\n    y += 1", "glue", "y += 1"),
     "Delete": ("def f(self, x):\n    y = x\n    del y", "glue", "del y"),
     "Return": ("def f(self, x): return x", "return", "return x"),
-    "Raise": ("def f(self, x): raise ValueError(x) from None", "raise", "raise ValueError(x) from None"),
+    "Raise": (
+        "def f(self, x): raise ValueError(x) from None",
+        "raise",
+        "raise ValueError(x) from None",
+    ),
     "Break": ("def f(self, x):\n    for y in x:\n        break", "break", "break"),
     "Continue": ("def f(self, x):\n    for y in x:\n        continue", "continue", "continue"),
     "Assert": ("def f(self, x): assert x, 'no'", "assert", "assert x, 'no'"),
     "If": ("def f(self, x):\n    if x:\n        y = 1\n    else:\n        y = 2", "if", "if x:"),
-    "For": ("def f(self, x):\n    for y in x:\n        z = y\n    else:\n        z = 1", "for", "for y in x:"),
-    "While": ("def f(self, x):\n    while x:\n        x = x - 1\n    else:\n        z = 1", "while", "while x:"),
-    "Try": ("def f(self, x):\n    try:\n        y = x\n    except ValueError as e:\n        y = 1\n    else:\n        z = 1\n    finally:\n        z = 2", "try", "try:"),
+    "For": (
+        "def f(self, x):\n    for y in x:\n        z = y\n    else:\n        z = 1",
+        "for",
+        "for y in x:",
+    ),
+    "While": (
+        "def f(self, x):\n    while x:\n        x = x - 1\n    else:\n        z = 1",
+        "while",
+        "while x:",
+    ),
+    "Try": (
+        "def f(self, x):\n    try:\n        y = x\n    except ValueError as e:\n        y = 1\n    else:\n        z = 1\n    finally:\n        z = 2",
+        "try",
+        "try:",
+    ),
     "With": ("def f(self, x):\n    with x as y:\n        z = y", "with", "with x as y:"),
-    "FunctionDef": ("def f(self, x):\n    def g(y): return y\n    return g(x)", "glue", "def g(y): return y"),
+    "FunctionDef": (
+        "def f(self, x):\n    def g(y): return y\n    return g(x)",
+        "glue",
+        "def g(y): return y",
+    ),
     "Import": ("def f(self):\n    import sys", "glue", "import sys"),
     "ImportFrom": ("def f(self):\n    from sys import path", "glue", "from sys import path"),
 }
@@ -105,9 +133,13 @@ def test_lowered_statement(node: str) -> None:
     made = stages(text)
     assert any(type(each).__name__ == node for each in ast.walk(made.source.node))
     assert node not in LEFT_ALONE
-    assert [reason for _, reason in made.lowered.left_alone] == (["enters the context manager `x`"] if node == "With" else [])
+    assert [reason for _, reason in made.lowered.left_alone] == (
+        ["enters the context manager `x`"] if node == "With" else []
+    )
     if kind:
-        assert any(op.kind == kind and shown in op.text for op in made.lowered.walk()), outline(made.lowered)
+        assert any(op.kind == kind and shown in op.text for op in made.lowered.walk()), outline(
+            made.lowered
+        )
     else:
         assert not list(made.lowered.walk())
 
@@ -121,7 +153,9 @@ def test_lowered_expression(node: str) -> None:
     assert "barrier" not in {op.kind for op in made.lowered.walk()}, outline(made.lowered)
 
 
-@pytest.mark.parametrize("node", sorted(LOWERED_EXPRESSIONS.keys() - {"Constant", "Name", "Starred", "FormattedValue"}))
+@pytest.mark.parametrize(
+    "node", sorted(LOWERED_EXPRESSIONS.keys() - {"Constant", "Name", "Starred", "FormattedValue"})
+)
 def test_calls_are_taken_out_of_every_expression(node: str) -> None:
     """With a call for `x`, it becomes an op of its own (generators and lambdas keep it: they are lazy)."""
     text = LOWERED_EXPRESSIONS[node].replace("x", "self.a(inputs=1)")
@@ -180,7 +214,12 @@ def test_left_alone(node: str) -> None:
 
 def test_a_statement_left_alone_binds_its_names() -> None:
     """What follows must not take them for known."""
-    for node, names in {"ClassDef": {"C"}, "AsyncFunctionDef": {"g"}, "Match": {"y", "z", "r"}, "TryStar": {"y"}}.items():
+    for node, names in {
+        "ClassDef": {"C"},
+        "AsyncFunctionDef": {"g"},
+        "Match": {"y", "z", "r"},
+        "TryStar": {"y"},
+    }.items():
         (barrier,) = [op for op in stages(ALONE[node]).lowered.walk() if op.kind == "barrier"]
         assert {value.rsplit(".", 1)[0] for value in barrier.defs} == names
 

@@ -18,7 +18,9 @@ import pytest
 from ember_jit.compiler.frontend.source import NoSource, Source, source_of
 from tests.pipeline import namespace
 
-needs_type_parameters = pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters came with Python 3.12")
+needs_type_parameters = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="type parameters came with Python 3.12"
+)
 
 
 def load(path: Path, text: str) -> dict[str, Any]:
@@ -48,26 +50,56 @@ RETRIEVABLE = {
         "one()",
     ),
     "in a class": ("class C:\n    def f(self):\n        return self\n", "C.f"),
-    "in a class in a class": ("class C:\n    class D:\n        def f(self):\n            return self\n", "C.D.f"),
-    "in a class in a function": ("def g():\n    class C:\n        def f(self):\n            return C\n    return C.f\n", "g()"),
+    "in a class in a class": (
+        "class C:\n    class D:\n        def f(self):\n            return self\n",
+        "C.D.f",
+    ),
+    "in a class in a function": (
+        "def g():\n    class C:\n        def f(self):\n            return C\n    return C.f\n",
+        "g()",
+    ),
     "private names": ("class C:\n    def f(self):\n        return self.__x + __y.__z\n", "C.f"),
-    "private names of an underscored class": ("class __C:\n    def f(self):\n        return self.__x\n", "__C.f"),
-    "a private method": ("class C:\n    def __f(self):\n        return self.__f\n    g = __f\n", "C.g"),
+    "private names of an underscored class": (
+        "class __C:\n    def f(self):\n        return self.__x\n",
+        "__C.f",
+    ),
+    "a private method": (
+        "class C:\n    def __f(self):\n        return self.__f\n    g = __f\n",
+        "C.g",
+    ),
     "super": ("class C:\n    def f(self):\n        return super().f()\n", "C.f"),
     "the __class__ cell": ("class C:\n    def f(self):\n        return __class__\n", "C.f"),
-    "super and a closure": ("def g(y):\n    class C:\n        def f(self):\n            return super().f(y)\n    return C.f\n", "g(1)"),
+    "super and a closure": (
+        "def g(y):\n    class C:\n        def f(self):\n            return super().f(y)\n    return C.f\n",
+        "g(1)",
+    ),
     "a closure": ("def g(a, b):\n    def f():\n        return b, a\n    return f\n", "g(1, 2)"),
-    "a closure with nonlocal": ("def g():\n    n = 0\n    def f():\n        nonlocal n\n        n += 1\n    return f\n", "g()"),
-    "a closure in a closure": ("def g(a):\n    def f(b):\n        def h():\n            return a + b\n        return h\n    return f\n", "g(1)"),
+    "a closure with nonlocal": (
+        "def g():\n    n = 0\n    def f():\n        nonlocal n\n        n += 1\n    return f\n",
+        "g()",
+    ),
+    "a closure in a closure": (
+        "def g(a):\n    def f(b):\n        def h():\n            return a + b\n        return h\n    return f\n",
+        "g(1)",
+    ),
     "global": ("def f():\n    global n\n    n = 1\n", "f"),
     "a decorator": ("def d(f):\n    return f\n@d\ndef f():\n    return 1\n", "f"),
-    "two decorators with arguments": ("def d(n):\n    return lambda f: f\n@d(\n    1,\n)\n@d(2)\ndef f():\n    return 1\n", "f"),
+    "two decorators with arguments": (
+        "def d(n):\n    return lambda f: f\n@d(\n    1,\n)\n@d(2)\ndef f():\n    return 1\n",
+        "f",
+    ),
     "staticmethod": ("class C:\n    @staticmethod\n    def f():\n        return 1\n", "C.f"),
-    "classmethod": ("class C:\n    @classmethod\n    def f(cls):\n        return cls\n", "C.f.__func__"),
+    "classmethod": (
+        "class C:\n    @classmethod\n    def f(cls):\n        return cls\n",
+        "C.f.__func__",
+    ),
     "property": ("class C:\n    @property\n    def f(self):\n        return self\n", "C.f.fget"),
     "multi-line strings": ("class C:\n    def f(self):\n        return '''a\nb\n    c'''\n", "C.f"),
     "a docstring": ("def f():\n    '''one\n    two'''\n    return 1\n", "f"),
-    "a comment to the left": ("class C:\n    def f(self):\n        x = 1\n# a comment\n        return x\n", "C.f"),
+    "a comment to the left": (
+        "class C:\n    def f(self):\n        x = 1\n# a comment\n        return x\n",
+        "C.f",
+    ),
     "star args": ("def f(a, /, b, *args, c=1, **kwargs):\n    return a, b, args, c, kwargs\n", "f"),
     "keyword only": ("class C:\n    def f(self, *, inputs):\n        return inputs\n", "C.f"),
     "annotations": ("def f(x: int) -> str:\n    y: int = x\n    return str(y)\n", "f"),
@@ -75,7 +107,10 @@ RETRIEVABLE = {
         "from __future__ import annotations\nclass C:\n    def f(self, x: Nope) -> Nope:\n        y: Nope = x\n        return y\n",
         "C.f",
     ),
-    "comprehensions": ("def f(xs):\n    return [x for x in xs], {x: y for x in xs for y in x}, (z for z in xs)\n", "f"),
+    "comprehensions": (
+        "def f(xs):\n    return [x for x in xs], {x: y for x in xs for y in x}, (z for z in xs)\n",
+        "f",
+    ),
     "a nested lambda": ("def f(x):\n    return lambda y: x + y\n", "f"),
     "a walrus in a comprehension": ("def f(xs):\n    return [y := x for x in xs], y\n", "f"),
     "an imported module": ("import os\ndef f(x):\n    return os.getpid()\n", "f"),
@@ -84,7 +119,10 @@ RETRIEVABLE = {
     "one line": ("def f(x): return x\n", "f"),
     "a backslash": ("def f(x):\n    return x + \\\n        1\n", "f"),
     "an if around it": ("if True:\n    def f(x):\n        return x\n", "f"),
-    "exotic constants": ("def f():\n    return 0.0, -0.0, 1, 1.0, True, 1j, b'', ..., (1, (2.0, '')), 10 ** 40\n", "f"),
+    "exotic constants": (
+        "def f():\n    return 0.0, -0.0, 1, 1.0, True, 1j, b'', ..., (1, (2.0, '')), 10 ** 40\n",
+        "f",
+    ),
     "form feed and blank lines": ("\x0c\n\ndef f(x):\n\n    return x\n\n\n", "f"),
     "not ASCII": ("def f(x):\n    ä = 'é' + x\n    return ä\n", "f"),
     "a generator": ("def f(x):\n    yield x\n", "f"),
@@ -97,9 +135,17 @@ def test_source_is_found(name: str, tmp_path: Path) -> None:
     path = tmp_path / "sample.py"
     function = eval(expression, load(path, text))
     source = found(function)
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    (original,) = [node for node in nodes if node.lineno == source.node.lineno and node.name == source.node.name]
-    assert ast.dump(source.node, include_attributes=False) == ast.dump(original, include_attributes=False)
+    nodes = [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+    (original,) = [
+        node
+        for node in nodes
+        if node.lineno == source.node.lineno and node.name == source.node.name
+    ]
+    assert ast.dump(source.node, include_attributes=False) == ast.dump(
+        original, include_attributes=False
+    )
     lines = path.read_text().split("\n")
     for mine, theirs in zip(ast.walk(source.node), ast.walk(original), strict=True):
         assert getattr(mine, "lineno", None) == getattr(theirs, "lineno", None)
@@ -275,13 +321,18 @@ def test_equal_code_in_two_files_has_two_sources(tmp_path: Path) -> None:
     text = "def f(x):\n    return x\n"
     one, two = load(tmp_path / "one.py", text)["f"], load(tmp_path / "two.py", text)["f"]
     assert one.__code__ == two.__code__
-    assert [found(each).filename for each in (one, two)] == [str(tmp_path / "one.py"), str(tmp_path / "two.py")]
+    assert [found(each).filename for each in (one, two)] == [
+        str(tmp_path / "one.py"),
+        str(tmp_path / "two.py"),
+    ]
 
 
 def test_the_order_of_a_set_in_compiled_bytecode_does_not_matter(tmp_path: Path) -> None:
     """A module that comes from a `.pyc` may hold the same frozenset in another order."""
     path = tmp_path / "sample.py"
-    path.write_text("def f(x):\n    return x in {7, 15, 23}, x in {'a', 'b', 'c', 'd', 'e', 'f', 'g'}, x in {7, (7, 'x')}\n")
+    path.write_text(
+        "def f(x):\n    return x in {7, 15, 23}, x in {'a', 'b', 'c', 'd', 'e', 'f', 'g'}, x in {7, (7, 'x')}\n"
+    )
     code = marshal.loads(marshal.dumps(compile(path.read_text(), str(path), "exec")))
     space: dict[str, Any] = {}
     exec(code, space)
@@ -301,7 +352,10 @@ def test_an_imported_module(tmp_path: Path) -> None:
 
 def test_nothing_of_the_users_is_executed(tmp_path: Path) -> None:
     path = tmp_path / "sample.py"
-    space = load(path, "ran = []\ndef d(f):\n    ran.append(f)\n    return f\n@d\ndef f(x=ran.append(1)):\n    return x\n")
+    space = load(
+        path,
+        "ran = []\ndef d(f):\n    ran.append(f)\n    return f\n@d\ndef f(x=ran.append(1)):\n    return x\n",
+    )
     before = list(space["ran"])
     found(space["f"])
     assert space["ran"] == before

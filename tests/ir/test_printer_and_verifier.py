@@ -64,7 +64,10 @@ def test_printing_is_stable() -> None:
     [
         (Op("glue", 3, ("y.1",), ("x.0",), "y = x"), "y.1 = glue(x.0)  [3] y = x"),
         (Op("call", 3, ("t.1",), (), "f()", site=2), "t.1 = call#2  [3] f()"),
-        (Op("for", 3, ("x.1", "y.2"), ("z.0",), "for x in z:", loop=1), "x.1, y.2 = for loop1(z.0)  [3] for x in z:"),
+        (
+            Op("for", 3, ("x.1", "y.2"), ("z.0",), "for x in z:", loop=1),
+            "x.1, y.2 = for loop1(z.0)  [3] for x in z:",
+        ),
         (Op("barrier", 3, text="g()", reason="why"), "barrier  [3] g()  ; why"),
         (Op("break", 3), "break  [3]"),
     ],
@@ -86,13 +89,24 @@ def test_the_variable_of_a_value() -> None:
 
 
 def test_valid() -> None:
-    verify(function(Op("glue", 1, ("y.1",), ("x.0",)), Op("glue", 2, ("y.2",)), Op("return", 3, (), ("y.2",))))
+    verify(
+        function(
+            Op("glue", 1, ("y.1",), ("x.0",)),
+            Op("glue", 2, ("y.2",)),
+            Op("return", 3, (), ("y.2",)),
+        )
+    )
 
 
 INVALID = {
     "defined twice": (Op("glue", 1, ("y.1",)), Op("glue", 2, ("y.1",))),
     "defined twice, once in a region": (
-        Op("if", 1, ("y.1",), regions=(Region((Op("glue", 2, ("y.1",)),), "then"), Region((), "else"))),
+        Op(
+            "if",
+            1,
+            ("y.1",),
+            regions=(Region((Op("glue", 2, ("y.1",)),), "then"), Region((), "else")),
+        ),
     ),
     "twice by one op": (Op("glue", 1, ("y.1", "y.1")),),
     "unknown kind": (Op("jump", 1),),

@@ -94,7 +94,11 @@ def last_change(between: str) -> str:
     text = f"def f(self, x):\n    a = []\n    {between}\n    a.append(x)"
     made = stages(text)
     verify(made.escaped)
-    return [op.kind for op in made.escaped.walk() if op.text == "a.append(x)" and op.kind in ("mutate", "barrier")][-1]
+    return [
+        op.kind
+        for op in made.escaped.walk()
+        if op.text == "a.append(x)" and op.kind in ("mutate", "barrier")
+    ][-1]
 
 
 @pytest.mark.parametrize("name", PRIVATE)
