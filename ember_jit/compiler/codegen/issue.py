@@ -83,12 +83,14 @@ class IssueEmitter:
     def run(self) -> Issue:
         """Emit the program."""
         used = {base(use) for op in self.region.ops for inner in op.walk() for use in inner.uses}
-        used |= self._free_names()
+        used |= self._free_names() | {n.id for lazy in self.function.lazy for n in ast.walk(lazy) if isinstance(n, ast.Name)} & self.local
         params = sorted(name for name in used if name in self.bound and not name.startswith("_t"))
         for name in self.local:
             self.status[name] = LOST
         for name in params:
             self.status[name] = LOST if name in self.mutated else KNOWN
+        for lazy in self.function.lazy:  # it may run anywhere in the region
+            self._require(lazy.func) if isinstance(lazy, ast.Call) else self.line("return _w.stop()")
         self._ops(self.region.ops)
         body = self.lines or ["    pass"]
         head = f"def {self.issue.name}({', '.join(['_w', '_e', *params])}):"

@@ -44,6 +44,7 @@ class Lowering:
         self.loops: list[ast.AST] = []
         self.bound_at: dict[ast.stmt, frozenset[str]] = {}
         self.left_alone: list[tuple[int, str]] = []
+        self.lazy: list[ast.expr] = []
         self._versions: dict[str, int] = {}
         self._temps = 0
         self._ops: list[Op] = []
@@ -67,6 +68,7 @@ class Lowering:
             tuple(self.loops),
             tuple(self.left_alone),
             self.bound_at,
+            tuple(self.lazy),
         )
 
     # ------------------------------------------------------------------ plumbing
@@ -124,9 +126,8 @@ class Lowering:
         self._bound.update(binds)
 
     def _leave(self, node: ast.AST) -> None:
-        reason = LEFT_ALONE.get(type(node).__name__, "")
-        if not reason:
-            reason = self.facts.effect_nodes[node].text if node in self.facts.effect_nodes else f"{type(node).__name__} is not followed"
+        known = self._why(node) if node in self.facts.effect_nodes else f"{type(node).__name__} is not followed"
+        reason = LEFT_ALONE.get(type(node).__name__, known)
         self.left_alone.append((getattr(node, "lineno", 0), reason))
         binds = tuple(sorted(_stored_names(node)))
         self._barrier(node, reason, binds)
@@ -315,7 +316,15 @@ class Lowering:
         self._bound = before
         self._emit("with", node, tuple(sorted(binds | _stored_in(node.body))), regions=(body,), reason="a context manager is entered and left in order")
 
+    def _note_lazy(self, node: ast.AST) -> None:
+        """Remember the effects of a body that runs later: nobody knows where."""
+        for inner in ast.walk(node):
+            called = isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local", "print", "opaque")
+            if isinstance(inner, ast.expr) and (called or inner in self.facts.effect_nodes):
+                self.lazy.append(inner)
+
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._note_lazy(node)
         if node.decorator_list or any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
             self._barrier(node, self._why(node), (node.name,))
         else:
@@ -382,6 +391,7 @@ class Lowering:
         return ast.copy_location(ast.Name(target.id, ast.Load()), node)
 
     def _expr_Lambda(self, node: ast.Lambda) -> ast.expr:
+        self._note_lazy(node)
         if any(isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local") for inner in ast.walk(node)):
             return self._lost(node)
         return node
@@ -483,6 +493,7 @@ class Lowering:
 
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
+        self._note_lazy(node)
         for inner in ast.walk(node):
             if isinstance(inner, ast.Call) and self._role(inner) in ("barrier", "dynamic", "mutate"):
                 self._barrier(node, "a generator expression with effects is consumed elsewhere")
