@@ -30,7 +30,7 @@ HEAVY = {
 }
 LONGEST, LONG = 700, 450
 #: over the limit today, with the length that they may not exceed: the list may only get shorter
-TOO_LONG = {"ember_jit.compiler.codegen.issue": 890, "ember_jit.runtime.run": 750}
+TOO_LONG = {"ember_jit.compiler.codegen.issue": 870, "ember_jit.runtime.run": 750}
 
 
 def module_name(path: Path) -> str:
