@@ -43,7 +43,7 @@ class Freshness:
     def _puts_fresh(self, op: Op) -> bool:
         if op.value is None or op.kind not in ("glue", "mutate"):
             return False
-        if op.kind == "glue" or op.target is not None and not isinstance(op.target, ast.Subscript):
+        if op.kind == "glue" or (op.target is not None and not isinstance(op.target, ast.Subscript)):
             return self.elements(op.value)
         operands = op.value.args if isinstance(op.value, ast.Call) else [op.value]
         return any(self.value(each) or self.elements(each) for each in operands)
