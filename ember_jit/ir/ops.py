@@ -124,7 +124,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A lowered function."""
+    """A lowered function.
+
+    `lazy` are calls (and other effects) in bodies that run at some later point of the function, or never:
+    those of nested functions, lambdas and generators.
+    """
 
     name: str
     params: tuple[str, ...]
@@ -133,6 +137,7 @@ class Function:
     loops: tuple[ast.AST, ...] = ()
     left_alone: tuple[tuple[int, str], ...] = ()
     bound: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
+    lazy: tuple[ast.expr, ...] = ()
 
     def walk(self) -> Iterator[Op]:
         """All ops in program order."""

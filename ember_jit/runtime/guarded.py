@@ -294,9 +294,8 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     if function in _ORDERING and "key" in kwargs:
         return _ordered(function, *args, **kwargs)
     for value in args:
-        _require(is_plain(value) or type(value) in ITERABLES)
-        if type(value) in ITERABLES and type(value) not in CONTAINERS:
-            _require(is_plain(list(value)))
+        view = type(value) in ITERABLES and type(value) not in CONTAINERS
+        _require(is_plain(list(value) if view else value))
     _require(is_plain(kwargs))
     return function(*args, **kwargs)
 

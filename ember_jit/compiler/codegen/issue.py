@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.codegen.fresh import Freshness
 from ember_jit.compiler.codegen.guard import CannotGuard, Guard
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import EXITS, Function, Op, Region, base
@@ -66,6 +67,7 @@ class IssueEmitter:
         self.local = facts._locals | {base(v) for op in function.walk() for v in op.defs}
         everything = [inner for op in region.ops for inner in op.walk()]
         self.mutated = {base(op.defs[0]) for op in everything if op.kind == "mutate"}
+        self.fresh = Freshness(everything, self.mutated)
         self.needed = _needed(everything)
         self.bound = function.bound.get(region.start, frozenset())
         self.status: dict[str, int] = {}
@@ -73,7 +75,6 @@ class IssueEmitter:
         self.lines: list[str] = []
         self.depth = 1
         self.keys: list[str] = []
-        self.comp_temps: set[str] = set()
         self.loops_open = 0
         self.parents = {
             child: node
@@ -95,12 +96,25 @@ class IssueEmitter:
     def run(self) -> Issue:
         """Emit the program."""
         used = {base(use) for op in self.region.ops for inner in op.walk() for use in inner.uses}
-        used |= self._free_names()
+        used |= (
+            self._free_names()
+            | {
+                n.id
+                for lazy in self.function.lazy
+                for n in ast.walk(lazy)
+                if isinstance(n, ast.Name)
+            }
+            & self.local
+        )
         params = sorted(name for name in used if name in self.bound and not name.startswith("_t"))
         for name in self.local:
             self.status[name] = LOST
         for name in params:
             self.status[name] = LOST if name in self.mutated else KNOWN
+        for lazy in self.function.lazy:  # it may run anywhere in the region
+            self._require(lazy.func) if isinstance(lazy, ast.Call) else self.line(
+                "return _w.stop()"
+            )
         self._ops(self.region.ops)
         body = self.lines or ["    pass"]
         head = f"def {self.issue.name}({', '.join(['_w', '_e', *params])}):"
@@ -207,12 +221,12 @@ class IssueEmitter:
         target = op.target
         if isinstance(target, ast.Name):
             if self.in_block:
-                if self._maybe_fresh(op.value) and not self._only_inside(target.id):
+                if self.fresh.value(op.value) and not self._only_inside(target.id):
                     self._lose(op)
                     return
             elif (
                 target.id not in self.mutated
-                and self._maybe_fresh(op.value)
+                and self.fresh.value(op.value)
                 and not target.id.startswith("_t")
             ):
                 kept = self._keep(op, text, state)
@@ -222,10 +236,10 @@ class IssueEmitter:
                 text = kept
             self.line(f"{target.id} = {text}")
             self.status[target.id] = state
-            if isinstance(op.value, ast.Name) and op.value.id in self.comp_temps:
-                self.comp_temps.add(target.id) if target.id.startswith("_t") else None
+            if target.id.startswith("_t") and self.fresh.value(op.value):
+                self.fresh.temps.add(target.id)
             return
-        if self._maybe_fresh_parts(op.value):
+        if self._fresh_parts(op.value):
             self._lose(op)
             return
         self._unpack(target, text, state)
@@ -247,52 +261,6 @@ class IssueEmitter:
         for name in names:
             self.status[name] = state
 
-    def _maybe_fresh(self, node: ast.expr) -> bool:
-        """Whether evaluating `node` twice could give two objects whose identity can be told apart."""
-        if isinstance(node, ast.Name):
-            return node.id in self.comp_temps
-        if isinstance(node, ast.Constant | ast.Attribute | ast.JoinedStr | ast.Compare):
-            return False
-        if isinstance(node, ast.Subscript):
-            return isinstance(node.slice, ast.Slice)
-        if isinstance(node, ast.BinOp):
-            scalar = (ast.Constant, ast.JoinedStr)
-            return not (isinstance(node.left, scalar) or isinstance(node.right, scalar))
-        if isinstance(node, ast.UnaryOp):
-            return False
-        if isinstance(node, ast.BoolOp):
-            return any(self._maybe_fresh(value) for value in node.values)
-        if isinstance(node, ast.IfExp):
-            return self._maybe_fresh(node.body) or self._maybe_fresh(node.orelse)
-        if isinstance(node, ast.Call):
-            func = node.func
-            scalars = (
-                "len",
-                "str",
-                "int",
-                "float",
-                "bool",
-                "repr",
-                "abs",
-                "round",
-                "strip",
-                "lower",
-                "upper",
-                "join",
-                "format",
-                "get",
-                "startswith",
-            )
-            name = (
-                func.id
-                if isinstance(func, ast.Name)
-                else func.attr
-                if isinstance(func, ast.Attribute)
-                else ""
-            )
-            return name not in scalars
-        return True
-
     def _only_inside(self, name: str) -> bool:
         """Whether the retire program uses `name` only inside the block that is being emitted."""
         assert self.block is not None
@@ -304,10 +272,10 @@ class IssueEmitter:
             if isinstance(n, ast.Name) and n.id == name
         )
 
-    def _maybe_fresh_parts(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Tuple | ast.List):
-            return any(self._maybe_fresh(each) for each in node.elts)
-        return not isinstance(node, ast.Name | ast.Subscript | ast.Attribute)
+    def _fresh_parts(self, node: ast.expr) -> bool:
+        return self.fresh.elements(node) or not isinstance(
+            node, ast.Name | ast.Subscript | ast.Attribute | ast.Tuple | ast.List
+        )
 
     def _key(self, site: int) -> str:
         return f"({site}, {', '.join(self.keys)})" if self.keys else str(site)
@@ -319,6 +287,8 @@ class IssueEmitter:
         """Offer a value that both programs must share."""
         statement = op.stmt
         node = getattr(statement, "value", None)
+        if isinstance(statement, ast.Assign) and len(statement.targets) > 1:
+            return None  # one value, offered once
         if (
             not isinstance(statement, ast.Assign | ast.AnnAssign)
             or op.origin is not statement
@@ -787,7 +757,10 @@ class IssueEmitter:
             self.line("if _w.full: yield")
         for name in targets:
             self.status[name] = KNOWN
-        if simple and pairs:
+        if op.value is not None and self.fresh.elements(op.value):
+            for name in targets:
+                self.status[name] = LOST  # the retire program iterates over objects of its own
+        elif simple and pairs:
             self.status[item] = (
                 LOST  # a tuple made anew by the iterator: the retire program has its own
             )
@@ -884,7 +857,6 @@ class IssueEmitter:
         kind = type(op.value).__name__
         self.line(f"{temp} = _w.gather(_e.{_GATHER[kind]}, {sink})")
         self.status[temp] = MAYBE
-        self.comp_temps.add(temp)
 
     def _op_emit(self, op: Op) -> None:
         if not self._sink or self._sink[-1] is None or op.value is None:

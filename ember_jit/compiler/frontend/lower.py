@@ -48,6 +48,7 @@ class Lowering:
         self.loops: list[ast.AST] = []
         self.bound_at: dict[ast.stmt, frozenset[str]] = {}
         self.left_alone: list[tuple[int, str]] = []
+        self.lazy: list[ast.expr] = []
         self._versions: dict[str, int] = {}
         self._temps = 0
         self._ops: list[Op] = []
@@ -76,6 +77,7 @@ class Lowering:
             tuple(self.loops),
             tuple(self.left_alone),
             self.bound_at,
+            tuple(self.lazy),
         )
 
     # ------------------------------------------------------------------ plumbing
@@ -137,13 +139,12 @@ class Lowering:
         self._bound.update(binds)
 
     def _leave(self, node: ast.AST) -> None:
-        reason = LEFT_ALONE.get(type(node).__name__, "")
-        if not reason:
-            reason = (
-                self.facts.effect_nodes[node].text
-                if node in self.facts.effect_nodes
-                else f"{type(node).__name__} is not followed"
-            )
+        known = (
+            self._why(node)
+            if node in self.facts.effect_nodes
+            else f"{type(node).__name__} is not followed"
+        )
+        reason = LEFT_ALONE.get(type(node).__name__, known)
         self.left_alone.append((getattr(node, "lineno", 0), reason))
         self._emit("barrier", node, tuple(sorted(_stored_names(node))), reason=reason)
         if isinstance(node, ast.ClassDef | ast.AsyncFunctionDef):
@@ -378,7 +379,20 @@ class Lowering:
             reason="a context manager is entered and left in order",
         )
 
+    def _note_lazy(self, node: ast.AST) -> None:
+        """Remember the effects of a body that runs later: nobody knows where."""
+        for inner in ast.walk(node):
+            called = isinstance(inner, ast.Call) and self._role(inner) not in (
+                "glue",
+                "local",
+                "print",
+                "opaque",
+            )
+            if isinstance(inner, ast.expr) and (called or inner in self.facts.effect_nodes):
+                self.lazy.append(inner)
+
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._note_lazy(node)
         if node.decorator_list or any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
             self._barrier(node, self._why(node), (node.name,))
         else:
@@ -456,6 +470,7 @@ class Lowering:
         return ast.copy_location(ast.Name(target.id, ast.Load()), node)
 
     def _expr_Lambda(self, node: ast.Lambda) -> ast.expr:
+        self._note_lazy(node)
         if any(
             isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local")
             for inner in ast.walk(node)
@@ -589,6 +604,7 @@ class Lowering:
 
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
+        self._note_lazy(node)
         for inner in ast.walk(node):
             if isinstance(inner, ast.Call) and self._role(inner) in (
                 "barrier",
