@@ -1,0 +1,235 @@
+"""Issuing: what the issue programs of a run may ask of it.
+
+An *issue program* walks ahead of the retire program and issues calls (`call`, `call_later`), forms values
+from unfinished ones (`glue`), and forks what hangs on them (`defer`).  A call that may not run early is
+answered with the run itself: the program waits in front of it (`parked`).  Where it cannot go on at all
+the walk ends (`StopWalk`, `guarded.Unsafe`), and the retire program does the rest.
+
+Invariants:
+- All of this happens under the run's `lock`; no user code runs under it: values are formed by guarded
+  operations.
+- `cells.setdefault` on the name of a call instance decides who makes the call; a walk that comes second
+  has been overtaken and stops.
+- `outstanding` counts what was issued or kept and not yet retired; the program pauses at `window`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextvars import Context
+from typing import Any
+
+from ember_jit.runtime import events, guarded
+from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
+from ember_jit.runtime.settling import INLINE, Park, StopWalk
+from ember_jit.runtime.working import WorkingRun
+
+IssueProgram = Generator[Any, Any, Any]
+
+
+class IssuingRun(WorkingRun):
+    """A run as its issue programs see it (lock held)."""
+
+    __slots__ = ("context", "issued_any", "outstanding", "type_verdicts", "verdicts", "window")
+
+    context: Context  # the caller's, for the calls that are issued
+    window: int  # calls that may have been issued and not yet retired
+    outstanding: int  # calls (and kept values) that have been
+    issued_any: bool
+    verdicts: dict[int, Any]  # what `plan.classify` said of a receiver, by its identity
+    type_verdicts: dict[type, Any]  # the same, where it holds for the whole class
+
+    def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Issue one call whose arguments are known."""
+        verdict = self._verdict(callee)
+        if not verdict.schedulable or (
+            verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))
+        ):
+            return self
+        cell = Cell(READY)
+        if verdict.journal:
+            cell.journal = []
+        return self._issue(key, cell, (verdict.enter or callee, args, kwargs))
+
+    def call_later(self, key: Any, callee: Any, form: Callable[..., Any], *deps: Any) -> Any:
+        """Issue one call whose arguments `form(*values)` wait for cells."""
+        verdict = self._verdict(callee)
+        if not verdict.schedulable:
+            return self
+        target = verdict.enter or callee
+        check = verdict.plain_arguments
+
+        def prepare(*values: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+            args, kwargs = form(*values)
+            if check and not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
+                raise guarded.Unsafe
+            return target, args, kwargs
+
+        cell = Cell()
+        if verdict.journal:
+            cell.journal = []
+        cell.thunk = prepare
+        if self._depend(cell, deps):
+            return self._issue(key, cell, None)
+        if cell.state == LOST:
+            return cell
+        return self._issue(key, cell, prepare(*[value_of(dep) for dep in deps]))
+
+    def glue(self, form: Callable[..., Any], *deps: Any) -> Any:
+        """A value formed from others: now if they are there, else when they are."""
+        cell = Cell()
+        if self._depend(cell, deps):
+            cell.thunk = form
+            return cell
+        if cell.state == LOST:
+            return cell
+        return form(*[value_of(dep) for dep in deps])
+
+    def gather(self, form: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
+        """The container of a comprehension: `form` of the values of `parts`, in order."""
+        return self.glue(lambda *values: form(list(values)), *parts)
+
+    def inline(self, callee: Any) -> Any:
+        """A call that the retire program will make itself: nothing to issue, but is it without effect?"""
+        return lost() if self._verdict(callee).schedulable else self
+
+    def parked(self, key: Any) -> Park:
+        """What an issue program yields in front of a call with effects: it goes on when that call is done."""
+        return Park(key)
+
+    def require(self, *callees: Any) -> None:
+        """Stop unless all of these may be run ahead of."""
+        if not self.clear(*callees):
+            raise StopWalk
+
+    def clear(self, *callees: Any) -> bool:
+        """Whether all of these may be run ahead of."""
+        return all(self._verdict(callee).schedulable for callee in callees)
+
+    def helper(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a pure function early, on plain arguments."""
+        if not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
+            raise guarded.Unsafe
+        try:
+            return function(*args, **kwargs)
+        except Exception as exc:
+            raise guarded.Unsafe from exc
+
+    def stop(self) -> None:
+        """End the walk: what follows cannot be run ahead of."""
+        raise StopWalk
+
+    @property
+    def nothing(self) -> Cell:
+        """A value that is given up."""
+        return lost()
+
+    @property
+    def parts(self) -> dict[str, Callable[..., Any]]:
+        """The parts of the issue programs, by name."""
+        return self.plan.parts
+
+    def keep(self, key: Any, slice_number: int, value: Any) -> Any:
+        """Offer `value` to the retire program, so that both programs hold the same object."""
+        cell = value
+        if type(cell) is not Cell:
+            cell = Cell(OK)
+            cell.value = value
+        cells = self.cells[slice_number]
+        if cells.setdefault(key, cell) is not cell:
+            return lost()
+        self.outstanding += 1
+        return value
+
+    def defer(
+        self, part: Callable[..., IssueProgram], count: int, gate: Any, *captured: Any
+    ) -> Any:
+        """Walk `part(run, gate value, *captured)` once `gate` is known; hands back cells for its `count` results."""
+        outputs = tuple(Cell() for _ in range(count))
+        if type(gate) is Cell and gate.state != OK:
+            if gate.state in (RAISED, LOST):
+                return tuple(lost() for _ in range(count))
+            starter = Cell()
+            epoch = self.epoch
+            starter.thunk = lambda value: self._pump(
+                Walk(part(self, guarded, value, *captured), epoch, outputs), None
+            )
+            self._depend(starter, (gate,))
+            starter.walks = [Walk(None, epoch, outputs)]
+            self.active += 1
+        else:
+            self.active += 1
+            self._pump(
+                Walk(part(self, guarded, value_of(gate), *captured), self.epoch, outputs), None
+            )
+        return tuple(value_of(cell) if cell.state == OK else cell for cell in outputs)
+
+    def each(self, iterable: Any) -> Iterator[tuple[int, Any]]:
+        """Numbered iteration over a container whose iteration nobody can see."""
+        return enumerate(guarded.iterate(iterable))
+
+    @property
+    def full(self) -> bool:
+        """Whether the window is full: the issue program should pause."""
+        return self.outstanding >= self.window
+
+    # ------------------------------------------------------------------ internals
+    def _verdict(self, callee: Any) -> Any:
+        kind = type(callee)
+        verdict = self.type_verdicts.get(kind)
+        if verdict is not None and "forward" not in callee.__dict__:
+            return verdict
+        verdict = self.verdicts.get(id(callee))
+        if verdict is None:
+            verdict = self.plan.classify(callee)
+            if verdict.by_class:
+                self.type_verdicts[kind] = verdict
+            else:
+                self.verdicts[id(callee)] = verdict
+        return verdict
+
+    def _issue(self, key: Any, cell: Cell, job: Any) -> Cell:
+        if self.closed:
+            raise StopWalk
+        site = key[0] if type(key) is tuple else key
+        if self.cells[self.plan.site_slice[site]].setdefault(key, cell) is not cell:
+            raise StopWalk  # the retire program is past this point: the walk has been overtaken
+        self.outstanding += 1
+        self.issued_any = True
+        if events.recording():
+            cell.event = events.Call(
+                self.plan.site_names[site],
+                self.plan.site_lines[site],
+                key,
+                0.0,
+                owner=self.plan.name,
+            )
+            events.note(cell.event)
+        cell.context = self.context.copy()
+        if job is not None:
+            self._make_ready(cell, job)
+        return cell
+
+    def _abandon(self) -> None:
+        """Give up everything that was issued and not retired; what runs is let go, and wakes nothing."""
+        for walk in self.paused:
+            walk.generator.close()
+        self.paused = []
+        for walk in self._parked.values():
+            walk.generator.close()
+        self._parked.clear()
+        self.verdicts.clear()
+        self.type_verdicts.clear()
+        self.outstanding = 0
+        for number, cells in enumerate(self.cells):
+            if not cells:
+                continue
+            self.cells[number] = {}
+            for cell in cells.values():
+                if cell is INLINE:
+                    continue
+                if cell.state == RUNNING:
+                    cell.dependents = cell.walks = None
+                elif cell.state < RUNNING:
+                    self._settle(cell, LOST, None)
+        self._queue.clear()
