@@ -64,7 +64,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.facts = facts
         self.bounded = bounded
         self.next_site = next_site
-        self.local = facts._locals | {base(v) for op in function.walk() for v in op.defs}
+        self.local = facts.local_names | {base(v) for op in function.walk() for v in op.defs}
         everything = [inner for op in region.ops for inner in op.walk()]
         self.mutated = {base(op.defs[0]) for op in everything if op.kind == "mutate"}
         self.needed = needed_names(everything)
