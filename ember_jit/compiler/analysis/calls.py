@@ -125,7 +125,7 @@ def _known_callee(
         body.prints = True
         body.calls[node] = CallFact("print", _PURE_EFFECT, callee)
         return LOCAL
-    body._join(effect, node, what)
+    body.join_effect(effect, node, what)
     role = "barrier"
     if effect.kind == QUERY or (effect.kind == PURE and (effect.operator or effect.blocking)):
         # a call that only waits (`time.sleep`) does so on purpose: what follows is not to start before it ends
@@ -207,7 +207,7 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
         if worst.kind == UNKNOWN:
             break
     assert worst is not None
-    body._join(worst, node, what)
+    body.join_effect(worst, node, what)
     body.composite = True
     body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
     return LOCAL

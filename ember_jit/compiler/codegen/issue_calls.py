@@ -1,0 +1,193 @@
+"""Calls in an issue program: the calls themselves, helpers, and changes of containers.
+
+    # user                                       # issue program
+    s = self.a(inputs={"q": q})                  s = _w.call(0, _e.attr(self, 'a'), (), {'inputs': {'q': q}})
+                                                 if s is _w: s = yield _w.parked(0)
+    xs.append(s)                                 xs = _w.glue(lambda s, xs: _e.mutate(xs, 'append', s), s, xs)
+
+A call whose arguments are pending is issued when they are there (`_w.call_later`); one whose arguments
+are lost is left to the retire program (`_w.inline`), and the issue program goes on behind it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ember_jit.compiler.codegen.guard import CannotGuard
+from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueValues
+from ember_jit.ir.ops import Op, base
+
+
+class IssueCalls(IssueValues):
+    """Emits `call`, `helper` and `mutate` ops."""
+
+    def _register(self, op: Op) -> str:
+        assert op.site is not None
+        self.issue.sites[op.site] = self._loops_now()
+        return self._key(op.site)
+
+    def _op_call(self, op: Op) -> None:
+        assert isinstance(op.value, ast.Call)
+        node = op.value
+        temp = base(op.defs[0])
+        key = self._register(op)
+        if self.bounded:
+            self.line("if _w.full: yield")
+        self.line(f"# line {op.line}: {op.text}")
+        callee = self._callee(node.func)
+        if not callee:
+            self.line("return _w.stop()")
+            self.status[temp] = LOST
+            return
+        issued = self._call_text(node, key, callee)
+        self.line(f"{temp} = {issued}")
+        self.line(f"if {temp} is _w: {temp} = yield _w.parked({key})")
+        self.status[temp] = MAYBE
+
+    def _call_text(self, node: ast.Call, key: str, callee: str) -> str:
+        trees = [*node.args, *[k.value for k in node.keywords]]
+        state = self._state(*trees)
+        inline = f"_w.inline({callee})"
+        if state == LOST or self._reads_live_out(trees):
+            return inline
+        try:
+            args, keywords = self.guard.arguments(node)
+        except CannotGuard:
+            return inline
+        args_text = ast.unparse(ast.fix_missing_locations(ast.Tuple(args, ast.Load())))
+        pairs: list[tuple[ast.expr | None, ast.expr]] = [
+            (ast.Constant(k.arg) if k.arg else None, k.value) for k in keywords
+        ]
+        kwargs_text = ast.unparse(
+            ast.fix_missing_locations(ast.Dict([k for k, _ in pairs], [v for _, v in pairs]))
+        )
+        if state == KNOWN:
+            return f"_w.call({key}, {callee}, {args_text}, {kwargs_text})"
+        maybe = self._maybe_names(*trees)
+        if not self._steady(*trees):
+            return inline
+        parameters = self._parameters(maybe, *trees)
+        return f"_w.call_later({key}, {callee}, lambda {parameters}: ({args_text}, {kwargs_text}), {', '.join(maybe)})"
+
+    def _reads_live_out(self, trees: list[ast.expr]) -> bool:
+        """Whether an argument is a container built here that the retire program goes on using."""
+        return any(
+            name in self.mutated and self._used_elsewhere(name, trees)
+            for name in self._names(*trees)
+        )
+
+    def _used_elsewhere(self, name: str, trees: list[ast.expr]) -> bool:
+        """Whether anything but building it, before this call, touches the container `name`.
+
+        The issue program passes a container of its own to the call.  The retire program's must not be
+        seen beside it, or the two could be told apart.
+        """
+        mine = {id(n) for tree in trees for n in ast.walk(tree)}
+        first = min((getattr(tree, "lineno", 0) for tree in trees), default=0)
+        for inner in ast.walk(self.facts.source.node):
+            if not isinstance(inner, ast.Name) or inner.id != name or id(inner) in mine:
+                continue
+            if not isinstance(inner.ctx, ast.Load):
+                continue
+            if inner.lineno >= first or self.keys or not self._only_looks(inner):
+                return True
+        return False
+
+    def _only_looks(self, node: ast.Name) -> bool:
+        """Whether this use of a container neither keeps it nor hands it on."""
+        parent = self.parents.get(node)
+        if isinstance(parent, ast.Attribute | ast.Subscript | ast.Compare | ast.UnaryOp):
+            return True
+        if isinstance(parent, ast.For | ast.comprehension):
+            return parent.iter is node
+        if isinstance(parent, ast.If | ast.While):
+            return True
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
+            return parent.func.id in ("len", "sum", "sorted", "min", "max", "list", "tuple", "set")
+        return False
+
+    def _op_helper(self, op: Op) -> None:
+        assert isinstance(op.value, ast.Call)
+        node = op.value
+        temp = base(op.defs[0])
+        self.status[temp] = LOST
+        callee = self._callee(node.func)
+        try:
+            args, keywords = self.guard.arguments(node)
+        except CannotGuard:
+            callee = ""
+        if not callee:
+            self.line("return _w.stop()")
+            return
+        trees = [*node.args, *[k.value for k in node.keywords]]
+        state = self._state(*trees)
+        if temp not in self.needed or state == LOST or self._reads_mutated(*trees):
+            self.line(f"_w.require({callee})")
+            return
+        key = self._register(op)
+        call = ast.Call(
+            ast.Attribute(ast.Name("_w", ast.Load()), "helper", ast.Load()),
+            [ast.parse(callee, mode="eval").body, *args],
+            keywords,
+        )
+        text = ast.unparse(ast.fix_missing_locations(call))
+        self.line(f"_w.require({callee})")
+        if state == MAYBE:
+            text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
+        self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
+        self.status[temp] = state
+
+    def _op_mutate(self, op: Op) -> None:
+        name = base(op.defs[0])
+        state = self.status.get(name, LOST)
+        if name not in self.needed or state == LOST:
+            self.status[name] = LOST
+            return
+        text = self._mutation(op, name)
+        if text is None:
+            self.status[name] = LOST
+            return
+        trees = self._mutation_operands(op)
+        total = max(state, self._state(*trees))
+        if total == LOST:
+            self.status[name] = LOST
+        elif total == KNOWN:
+            self.line(text)
+        else:
+            names = sorted({name, *self._maybe_names(*trees)})
+            rest = [tree for tree in trees if not (isinstance(tree, ast.Name) and tree.id == name)]
+            self.line(f"{name} = {self._delayed(names, text, *rest)}")
+            self.status[name] = MAYBE
+
+    def _mutation_operands(self, op: Op) -> list[ast.expr]:
+        if isinstance(op.target, ast.Subscript):
+            return [op.target.slice, *([op.value] if op.value is not None else [])]
+        return [*op.value.args] if isinstance(op.value, ast.Call) else []
+
+    def _mutation(self, op: Op, name: str) -> str | None:
+        try:
+            if isinstance(op.target, ast.Subscript) and op.value is not None:
+                parts = [
+                    ast.Name(name, ast.Load()),
+                    self.guard.expr(op.target.slice),
+                    self.guard.expr(op.value),
+                ]
+                call: ast.expr = ast.Call(
+                    ast.Attribute(ast.Name("_e", ast.Load()), "store", ast.Load()), parts, []
+                )
+            elif (
+                isinstance(op.value, ast.Call)
+                and isinstance(op.value.func, ast.Attribute)
+                and not op.value.keywords
+            ):
+                args, _ = self.guard.arguments(op.value)
+                call = ast.Call(
+                    ast.Attribute(ast.Name("_e", ast.Load()), "mutate", ast.Load()),
+                    [ast.Name(name, ast.Load()), ast.Constant(op.value.func.attr), *args],
+                    [],
+                )
+            else:
+                return None
+        except CannotGuard:
+            return None
+        return ast.unparse(ast.fix_missing_locations(call))

@@ -1,0 +1,312 @@
+"""Control in an issue program: branches, loops, comprehensions, exits and `try`.
+
+    # user                               # issue program
+    for doc in docs:                     for _i0, doc in _w.each(docs):
+        if doc["old"]:                       if _w.full: yield
+            continue                         if _e.truth(_e.item(doc, 'old')):
+        s = self.a(inputs=doc)                   continue
+                                             s = _w.call((0, _i0), ...)
+
+Control that is known is walked.  Control that is pending becomes a part (`issue_parts`), unless it may
+leave the function or the loop: then the program waits for it.  Control that is lost is skipped if nothing
+in it has an effect, and ends the program otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from ember_jit.compiler.codegen.issue_parts import IssueParts
+from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
+from ember_jit.compiler.codegen.names import (
+    defined,
+    has_exit,
+    leaves_function,
+    meet,
+    region_leaves,
+    yields_pairs,
+)
+from ember_jit.ir.ops import EXITS, Op, Region, base
+
+_GATHER = {
+    "ListComp": "as_list",
+    "GeneratorExp": "as_list",
+    "SetComp": "as_set",
+    "DictComp": "as_dict",
+}
+
+
+class IssueControl(IssueParts):
+    """Emits ops that hold others, and ops that leave them."""
+
+    # ------------------------------------------------------------------ exits
+    def _op_return(self, op: Op) -> None:
+        self.line("return _w.stop()")
+
+    _op_raise = _op_return
+
+    def _op_break(self, op: Op) -> None:
+        # without an open loop, the one that is meant stands around the region
+        self.line(op.kind if self.loops_open else "return _w.stop()")
+
+    _op_continue = _op_break
+
+    def _op_assert(self, op: Op) -> None:
+        assert op.value is not None
+        test = self._decision(op.value)
+        self.line(f"if not {test}: return _w.stop()" if test else "return _w.stop()")
+
+    def _decision(self, node: ast.expr) -> str:
+        """Text for the truth of `node`, waiting for it if need be; empty if it is lost."""
+        text, state = self.value(node)
+        if state == LOST:
+            return ""
+        return f"_e.truth((yield {text}))" if state == MAYBE else f"_e.truth({text})"
+
+    # ------------------------------------------------------------------ branches
+    def _op_if(self, op: Op) -> None:
+        assert op.value is not None
+        inner = [each for region in op.regions for o in region.ops for each in o.walk()]
+        calls = any(each.kind in ("call", "helper", "emit") for each in inner)
+        exits = has_exit(op)
+        wanted = bool(defined(op) & self.needed)
+        if not (calls or exits or wanted):
+            self._lose(op)
+            return
+        text, state = self.value(op.value)
+        if state == LOST:
+            if exits:
+                self.line("return _w.stop()")
+            else:
+                self._skip(op)
+            return
+        if state == KNOWN or exits:
+            self._inline_if(op, self._decision(op.value))
+            return
+        if self._glue_block(op):
+            return
+        if any(each.kind == "emit" for each in inner) and self._sink:
+            self._sink[-1] = None
+        self._fork(op, text, lambda: self._inline_if(op, "_e.truth(_gate)"))
+
+    def _inline_if(self, op: Op, test: str) -> None:
+        before = dict(self.status)
+        arms = []
+        for index, region in enumerate(op.regions):
+            if index and not region.ops:
+                arms.append((dict(before), False))
+                continue
+            self.line(f"if {test}:" if index == 0 else "else:")
+            self.status = dict(before)
+            self.depth += 1
+            mark = len(self.lines)
+            self._ops(region.ops)
+            if len(self.lines) == mark:
+                self.line("pass")
+            self.depth -= 1
+            arms.append((self.status, bool(region.ops) and region.ops[-1].kind in EXITS))
+        self.status = meet([status for status, leaves in arms if not leaves] or [before])
+
+    def _skip(self, op: Op) -> None:
+        """Leave out what cannot be walked, after checking that nothing in it has an effect."""
+        for inner in op.walk():
+            if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
+                callee = self._callee(inner.value.func)
+                if not callee:
+                    self.line("return _w.stop()")
+                    break
+                self.line(f"_w.require({callee})")
+        self._lose(op)
+        if any(inner.kind == "emit" for inner in op.walk()) and self._sink:
+            self._sink[-1] = None
+
+    # ------------------------------------------------------------------ loops
+    def _op_for(self, op: Op) -> None:
+        assert op.value is not None
+        inner = [each for region in op.regions for o in region.ops for each in o.walk()]
+        calls = any(each.kind in ("call", "helper", "emit") for each in inner)
+        leaves = leaves_function(op)
+        wanted = bool(defined(op) & self.needed)
+        if not (calls or leaves or wanted):
+            self._lose(op)
+            return
+        text, state = self.value(op.value)
+        if state == LOST:
+            if leaves:
+                self.line("return _w.stop()")
+            else:
+                self._skip(op)
+        elif state == KNOWN:
+            self._walk_for(op, text)
+        elif leaves:
+            self._walk_for(op, f"(yield {text})")
+        elif not self._glue_block(op):
+            if any(each.kind == "emit" for each in inner) and self._sink:
+                self._sink[-1] = None
+            self._fork(op, text, lambda: self._walk_for(op, "_gate"))
+
+    def _walk_for(self, op: Op, text: str) -> None:
+        assert op.target is not None
+        assert op.loop is not None
+        self.issue.loops.add(op.loop)
+        index = f"_i{op.loop}"
+        self.keys.append(index)
+        simple = isinstance(op.target, ast.Name)
+        item = op.target.id if isinstance(op.target, ast.Name) else f"_u{op.loop}"
+        targets = self._names(op.target)
+        pairs = yields_pairs(op.value)
+        self.loops_open += 1
+        self._stable(lambda: self._for_body(op, index, item, simple, text, targets, pairs))
+        self.loops_open -= 1
+        self.keys.pop()
+        if op.regions[1].ops:
+            self.line("else:")
+            self.depth += 1
+            self.line("pass")
+            self._ops(op.regions[1].ops)
+            self.depth -= 1
+
+    def _for_body(
+        self, op: Op, index: str, item: str, simple: bool, text: str, targets: set[str], pairs: bool
+    ) -> None:
+        if self.in_block:
+            self.line(f"for {item} in _e.iterate({text}):")
+            self.depth += 1
+        else:
+            self.line(f"for {index}, {item} in _w.each({text}):")
+            self.depth += 1
+            self.line("if _w.full: yield")
+        for name in targets:
+            self.status[name] = KNOWN
+        if op.value is not None and self.fresh.elements(op.value):
+            for name in targets:  # the retire program iterates over objects of its own
+                self.status[name] = LOST
+        elif simple and pairs:  # a tuple made anew by the iterator: the same
+            self.status[item] = LOST
+        elif not simple:
+            assert op.target is not None
+            self._unpack(op.target, item, KNOWN)
+        self._ops(op.regions[0].ops)
+        self.depth -= 1
+
+    def _stable(self, emit: Callable[[], None]) -> None:
+        """Emit a loop body with statuses that hold at the head of every iteration."""
+        before = dict(self.status)
+        while True:
+            saved = (
+                len(self.lines),
+                len(self.parts),
+                self._part_count,
+                self.next_site,
+                dict(self.issue.kept),
+                list(self._sink),
+                self.depth,
+            )
+            entry = dict(self.status)
+            emit()
+            joined = meet([entry, self.status])
+            if joined == entry:
+                self.status = meet([before, self.status])
+                return
+            del self.lines[saved[0] :], self.parts[saved[1] :]
+            self._part_count, self.next_site, self.issue.kept, self._sink, self.depth = saved[2:]
+            self.status = joined
+
+    def _op_while(self, op: Op) -> None:
+        assert op.value is not None
+        assert op.loop is not None
+        body, orelse, test = op.regions
+        everything = [each for region in op.regions for o in region.ops for each in o.walk()]
+        calls = any(each.kind in ("call", "helper") for each in everything)
+        if not calls and not leaves_function(op) and not defined(op) & self.needed:
+            self._lose(op)
+            return
+        if (
+            not calls
+            and not leaves_function(op)
+            and not self.in_block
+            and self._state(op.value) == MAYBE
+            and self._glue_block(op)
+        ):
+            return
+        if orelse.ops:
+            self.line("return _w.stop()")
+            return
+        self.issue.loops.add(op.loop)
+        index = f"_i{op.loop}"
+        self.line(f"{index} = -1")
+        self.keys.append(index)
+        self.loops_open += 1
+        self._stable(lambda: self._while_body(op, index, body, test))
+        self.loops_open -= 1
+        self.keys.pop()
+
+    def _while_body(self, op: Op, index: str, body: Region, test: Region) -> None:
+        assert op.value is not None
+        self.line("while True:")
+        self.depth += 1
+        if not self.in_block:
+            self.line("if _w.full: yield")
+        self.line(f"{index} += 1")
+        self._ops(test.ops)
+        decision = self._decision(op.value)
+        if decision:
+            self.line(f"if not {decision}: break")
+            self._ops(body.ops)
+        else:
+            self.line("return _w.stop()")
+        self.depth -= 1
+
+    # ------------------------------------------------------------------ comprehensions
+    def _op_comp(self, op: Op) -> None:
+        temp = base(op.defs[0])
+        sink = f"_parts{temp[2:]}" if temp in self.needed else None
+        if sink is not None:
+            self.line(f"{sink} = []")
+        self._sink.append(sink)
+        inside = {
+            base(v) for inner in op.walk() for v in inner.defs if not base(v).startswith("_t")
+        }
+        saved = {name: self.status.get(name, KNOWN) for name in inside}
+        self._ops(op.regions[0].ops)
+        self.status.update(saved)  # a comprehension has a scope of its own
+        sink = self._sink.pop()
+        if sink is None:
+            self.status[temp] = LOST
+            return
+        kind = type(op.value).__name__
+        self.line(f"{temp} = _w.gather(_e.{_GATHER[kind]}, {sink})")
+        self.status[temp] = MAYBE
+
+    def _op_emit(self, op: Op) -> None:
+        if not self._sink or self._sink[-1] is None or op.value is None:
+            return
+        text, state = self.value(op.value)
+        if state == LOST:
+            self._sink[-1] = None
+        else:
+            self.line(f"{self._sink[-1]}.append({text})")
+
+    # ------------------------------------------------------------------ try
+    def _op_try(self, op: Op) -> None:
+        body, *handlers, orelse, final = op.regions
+        for region in (*handlers, final):
+            for inner in (each for o in region.ops for each in o.walk()):
+                if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
+                    self._require(inner.value.func)
+        self._ops(body.ops)
+        self._ops(orelse.ops)
+        leaving = [region for region in handlers if region_leaves(region)]
+        catching = [
+            region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")
+        ]
+        if catching:
+            self._lose(op)
+        if leaving or region_leaves(final):
+            self.line("return _w.stop()")
+
+    def _require(self, func: ast.expr) -> None:
+        """Stop here unless the callee is known to be without effect."""
+        callee = self._callee(func)
+        self.line(f"_w.require({callee})" if callee else "return _w.stop()")

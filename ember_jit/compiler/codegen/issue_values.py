@@ -1,0 +1,260 @@
+"""Values in an issue program: what is known of every variable, and the text that gives a value.
+
+    # user                        # issue program                                         status of the target
+    q = x["q"]                    q = _e.item(x, 'q')                                     KNOWN
+    s = self.a(inputs=q)          s = _w.call(...)                                        MAYBE
+    t = s["t"]                    t = _w.glue(lambda s: _e.item(s, 't'), s)               MAYBE
+    u = f(t), [s]                                                                         LOST
+
+A value that both programs must share, because its identity could be told, is *kept*: the issue program
+makes it and the retire program takes it.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.codegen.fresh import Freshness
+from ember_jit.compiler.codegen.guard import CannotGuard, Guard
+from ember_jit.compiler.codegen.names import defined, free_in
+from ember_jit.compiler.passes.regions import AheadRegion
+from ember_jit.ir.ops import Function, Op, base
+
+if TYPE_CHECKING:
+    from ember_jit.compiler.codegen.issue import Issue
+
+KNOWN, MAYBE, LOST = 0, 1, 2
+
+
+class IssueValues:
+    """The state of an emitter, and everything about values.
+
+    Attributes:
+        issue: what is being made.
+        local: names of the function's own variables.
+        mutated: containers that the region changes.
+        needed: names that arguments, receivers and control of calls depend on.
+        status: name -> KNOWN, MAYBE or LOST, at the point that is being emitted.
+        parts: texts of the generator functions beside the main one.
+        lines, depth: the text that is being written.
+        keys: index variables of the loops that are open.
+        fresh: which expressions make objects of their own.
+        loops_open: how many loops are open in the text that is being written.
+        parents: syntax node -> its parent.
+        in_block, block: whether a block of glue is being written, and for which op.
+        now: the op that is being emitted.
+        order, loops_of: the region's ops -> their position and the loops around them.
+        mutations: (container, op) for every change of a container.
+    """
+
+    function: Function
+    region: AheadRegion
+    guard: Guard
+    facts: BodyAnalysis
+    bounded: bool
+    next_site: int
+    issue: Issue
+    local: frozenset[str]
+    mutated: set[str]
+    needed: set[str]
+    status: dict[str, int]
+    parts: list[str]
+    lines: list[str]
+    depth: int
+    keys: list[str]
+    fresh: Freshness
+    loops_open: int
+    parents: dict[ast.AST, ast.AST]
+    in_block: bool
+    block: Op | None
+    now: Op | None
+    order: dict[Op, int]
+    loops_of: dict[Op, frozenset[Op]]
+    mutations: list[tuple[str, Op]]
+    _part_count: int
+    _sink: list[str | None]
+
+    def line(self, text: str) -> None:
+        """Write one line."""
+        self.lines.append("    " * self.depth + text)
+
+    def _ops(self, ops: tuple[Op, ...]) -> None:
+        for op in ops:
+            outer, self.now = self.now, op
+            getattr(self, "_op_" + op.kind)(op)
+            self.now = outer
+
+    def _names(self, *trees: ast.AST | None) -> set[str]:
+        found: set[str] = set()
+        for tree in trees:
+            if tree is not None:
+                free_in(tree, frozenset(), found)
+        return found
+
+    def _state(self, *trees: ast.AST | None) -> int:
+        return max((self.status.get(name, KNOWN) for name in self._names(*trees)), default=KNOWN)
+
+    def _maybe_names(self, *trees: ast.AST | None) -> list[str]:
+        return sorted(name for name in self._names(*trees) if self.status.get(name, KNOWN) == MAYBE)
+
+    def _reads_mutated(self, *trees: ast.AST | None) -> bool:
+        return bool(self._names(*trees) & self.mutated)
+
+    def value(self, node: ast.expr) -> tuple[str, int]:
+        """Text that gives `node`'s value (or a cell), and its status."""
+        state = self._state(node)
+        if state == LOST:
+            return "", LOST
+        try:
+            text = ast.unparse(ast.fix_missing_locations(self.guard.expr(node)))
+        except CannotGuard:
+            return "", LOST
+        if state == KNOWN or isinstance(node, ast.Name):
+            return text, state
+        if not self._steady(node):
+            return "", LOST
+        return self._delayed(self._maybe_names(node), text, node), MAYBE
+
+    def _callee(self, func: ast.expr) -> str:
+        """Text that looks up a callee now; empty if that cannot be done."""
+        try:
+            text = ast.unparse(ast.fix_missing_locations(self.guard.callee(func)))
+        except CannotGuard:
+            return ""
+        return text if self._state(func) == KNOWN else ""
+
+    def _steady(self, *trees: ast.AST | None) -> bool:
+        """Whether the containers that an expression reads are changed no more, so that it may be evaluated later."""
+        read = self._names(*trees) & self.mutated
+        if not read or self.now is None:
+            return not read
+        here = self.order.get(self.now, -1)
+        mine = self.loops_of.get(self.now, frozenset())
+        return not any(
+            name in read and (self.order[op] > here or mine & self.loops_of.get(op, frozenset()))
+            for name, op in self.mutations
+        )
+
+    def _delayed(self, maybe: list[str], text: str, *trees: ast.AST | None) -> str:
+        """Text that evaluates `text` when the `maybe` names have values."""
+        return f"_w.glue(lambda {self._parameters(maybe, *trees)}: {text}, {', '.join(maybe)})"
+
+    def _parameters(self, maybe: list[str], *trees: ast.AST | None) -> str:
+        """Parameters of a delayed expression: known variables are bound now, for they may be assigned again."""
+        known = sorted(
+            name
+            for name in self._names(*trees)
+            if name in self.local and self.status.get(name) == KNOWN
+        )
+        known += [key for key in self.keys if key in self._names(*trees)]
+        return ", ".join([*maybe, *[f"{name}={name}" for name in known]])
+
+    def _lose(self, op: Op) -> None:
+        for name in defined(op):
+            self.status[name] = LOST
+
+    # ------------------------------------------------------------------ glue
+    def _op_glue(self, op: Op) -> None:
+        names = [base(value) for value in op.defs]
+        if op.value is None or op.target is None:
+            if op.value is None:
+                self._lose(op)
+            return
+        if not any(name in self.needed for name in names):
+            self._lose(op)
+            return
+        text, state = self.value(op.value)
+        if state == LOST:
+            self._lose(op)
+            return
+        target = op.target
+        if isinstance(target, ast.Name):
+            if self.in_block:
+                if self.fresh.value(op.value) and not self._only_inside(target.id):
+                    self._lose(op)
+                    return
+            elif (
+                target.id not in self.mutated
+                and self.fresh.value(op.value)
+                and not target.id.startswith("_t")
+            ):
+                kept = self._keep(op, text, state)
+                if kept is None:
+                    self._lose(op)
+                    return
+                text = kept
+            self.line(f"{target.id} = {text}")
+            self.status[target.id] = state
+            if target.id.startswith("_t") and self.fresh.value(op.value):
+                self.fresh.temps.add(target.id)
+            return
+        if self._fresh_parts(op.value):
+            self._lose(op)
+            return
+        self._unpack(target, text, state)
+
+    def _unpack(self, target: ast.expr, text: str, state: int) -> None:
+        if not isinstance(target, ast.Tuple | ast.List) or not all(
+            isinstance(each, ast.Name) for each in target.elts
+        ):
+            for name in self._names(target):
+                self.status[name] = LOST
+            return
+        names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+        if state == KNOWN:
+            self.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = _e.spread({text})")
+        else:
+            self.line(f"_u = _w.glue(lambda _v: _e.unpacked(_v, {len(names)}), {text})")
+            for index, name in enumerate(names):
+                self.line(f"{name} = _w.glue(lambda _v: _v[{index}], _u)")
+        for name in names:
+            self.status[name] = state
+
+    # ------------------------------------------------------------------ identity
+    def _only_inside(self, name: str) -> bool:
+        """Whether the retire program uses `name` only inside the block that is being emitted."""
+        assert self.block is not None
+        assert self.block.stmt is not None
+        inside = {id(n) for n in ast.walk(self.block.stmt)}
+        return all(
+            id(n) in inside
+            for n in ast.walk(self.facts.source.node)
+            if isinstance(n, ast.Name) and n.id == name
+        )
+
+    def _fresh_parts(self, node: ast.expr) -> bool:
+        """The same for what is unpacked: the value itself is dropped, its elements stay."""
+        plain = ast.Name | ast.Subscript | ast.Attribute | ast.Tuple | ast.List
+        return self.fresh.elements(node) or not isinstance(node, plain)
+
+    # ------------------------------------------------------------------ shared values
+    def _key(self, site: int) -> str:
+        """Text of what names one execution of `site`: its number, with the indices of the loops around it."""
+        return f"({site}, {', '.join(self.keys)})" if self.keys else str(site)
+
+    def _loops_now(self) -> tuple[int, ...]:
+        return tuple(int(key[2:]) for key in self.keys)
+
+    def _keep(self, op: Op, text: str, state: int) -> str | None:
+        """Offer a value that both programs must share."""
+        statement = op.stmt
+        node = getattr(statement, "value", None)
+        if isinstance(statement, ast.Assign) and len(statement.targets) > 1:
+            return None  # one value, offered once
+        if (
+            not isinstance(statement, ast.Assign | ast.AnnAssign)
+            or op.origin is not statement
+            or node is None
+        ):
+            return None
+        number = self.next_site
+        self.next_site += 1
+        inner = tuple(
+            site.number
+            for site in self.function.sites
+            if any(n is site.node for n in ast.walk(node))
+        )
+        self.issue.kept[number] = (node, self._loops_now(), inner)
+        return f"_w.keep({self._key(number)}, {self.region.number}, {text})"
