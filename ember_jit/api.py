@@ -55,7 +55,8 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
 
     Raises:
         OptionError: an option or its value does not exist.
-        NotAnOperatorError: `target` has no `forward` and is not a function.
+        NotAnOperatorError: `target` is neither a class, nor a function, nor an object that can be called
+            or has a `forward`.  (A class may get its `forward` later: that is no error here.)
         SignatureError: `forward` does not take `inputs`.
 
     Example:

@@ -323,5 +323,8 @@ def _from_user(trace: TracebackType | None) -> bool:
         trace = trace.tb_next
     if trace is None:
         return False
+    library = getattr(sys.modules.get("bytecode"), "__file__", None)
+    if library and trace.tb_frame.f_code.co_filename.startswith(library.rsplit("__init__", 1)[0]):
+        return False
     filename = trace.tb_frame.f_code.co_filename
     return not filename.startswith((_PACKAGE, _STDLIB, "<frozen", "<ember_jit"))

@@ -36,8 +36,8 @@ class IssuingRun(WorkingRun):
     window: int  # calls that may have been issued and not yet retired
     outstanding: int  # calls (and kept values) that have been
     issued_any: bool
-    verdicts: dict[int, Any]  # what `plan.classify` said of a receiver, by its identity
-    type_verdicts: dict[type, Any]  # the same, where it holds for the whole class
+    verdicts: dict[int, tuple[Any, Any]]  # what `plan.classify` said of a receiver, by its identity
+    type_verdicts: dict[int, tuple[type, Any]]  # the same, where it holds for the whole class
 
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
@@ -176,17 +176,19 @@ class IssuingRun(WorkingRun):
     # ------------------------------------------------------------------ internals
     def _verdict(self, callee: Any) -> Any:
         kind = type(callee)
-        verdict = self.type_verdicts.get(kind)
-        if verdict is not None and "forward" not in callee.__dict__:
-            return verdict
-        verdict = self.verdicts.get(id(callee))
-        if verdict is None:
+        found = self.type_verdicts.get(id(kind))
+        if found is not None and "forward" not in callee.__dict__:
+            return found[1]
+        found = self.verdicts.get(id(callee))
+        if found is None:
+            # the object is kept beside its verdict: a bound method made for one call must not leave its id to another
             verdict = self.plan.classify(callee)
             if verdict.by_class:
-                self.type_verdicts[kind] = verdict
+                self.type_verdicts[id(kind)] = (kind, verdict)
             else:
-                self.verdicts[id(callee)] = verdict
-        return verdict
+                self.verdicts[id(callee)] = (callee, verdict)
+            return verdict
+        return found[1]
 
     def _issue(self, key: Any, cell: Cell, job: Any) -> Cell:
         if self.closed:

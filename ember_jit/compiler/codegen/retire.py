@@ -113,7 +113,9 @@ class _Rewriter:
         self.starts: dict[int, list[tuple[int, Issue]]] = {}
         self.loops: dict[int, int] = {}
         self.entered = {
-            id(memo[id(site.node)]) for site in function.sites if site.effect != "declared"
+            id(memo[id(site.node)])
+            for site in function.sites
+            if not site.evidence.startswith("declared")
         }
         for region, issue in zip(regions, issues, strict=True):
             self.starts.setdefault(id(memo[id(region.start)]), []).append((region.number, issue))
