@@ -24,7 +24,13 @@ from benchmarks import programs
 from benchmarks.harness import environment, table, write_report
 from ember_jit.runtime import dispatch, events
 
-SUITES = "test.test_heapq test.test_bisect test.test_textwrap test.test_unpack test.test_scope".split()
+SUITES = [
+    "test.test_heapq",
+    "test.test_bisect",
+    "test.test_textwrap",
+    "test.test_unpack",
+    "test.test_scope",
+]
 
 
 @ember_jit.query
@@ -95,9 +101,13 @@ class Tally:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
-    parser.add_argument("--gate", type=Path, default=Path("../shared/gate"), help="folder of the gate")
+    parser.add_argument(
+        "--gate", type=Path, default=Path("../shared/gate"), help="folder of the gate"
+    )
     parser.add_argument("--seeds", type=int, default=300, help="fuzz programs to count")
-    parser.add_argument("--suites", nargs="*", default=SUITES, help="unittest modules to run decorated")
+    parser.add_argument(
+        "--suites", nargs="*", default=SUITES, help="unittest modules to run decorated"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -171,7 +181,16 @@ def share(part: int, whole: int) -> str:
 
 def render(rows: dict[str, dict[str, int]]) -> str:
     """The table."""
-    head: Sequence[str] = ("", "functions", "compiled", "sites", "effect known", "pairs", "overlapped", "issued")
+    head: Sequence[str] = (
+        "",
+        "functions",
+        "compiled",
+        "sites",
+        "effect known",
+        "pairs",
+        "overlapped",
+        "issued",
+    )
     lines: list[Sequence[str]] = []
     for name, counts in rows.items():
         get = Counter(counts).__getitem__
