@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
 
+def load() -> bool:
+    """Import what reading bytecode needs; False if the `bytecode` library is missing."""
+    try:
+        import bytecode as _  # noqa: F401
+    except ImportError:
+        return False
+    import ember_jit.compiler.analysis.stack_ops  # noqa: F401
+
+    return True
+
+
 def effect_from_bytecode(
     inference: Inference, function: FunctionType, code: CodeType, owner: Abstract | None = None
 ) -> Inferred | None:
@@ -32,9 +43,7 @@ def effect_from_bytecode(
         code: its original code.
         owner: its first argument, where that is known: the live `self` of a method, the new object of an `__init__`.
     """
-    try:
-        import bytecode as _  # noqa: F401
-    except ImportError:
+    if not load():
         return None
     from ember_jit.compiler.analysis.stack_machine import Context
     from ember_jit.compiler.analysis.stack_ops import OPERATIONS
