@@ -127,7 +127,7 @@ class Function:
     """A lowered function.
 
     `lazy` are calls (and other effects) in bodies that run at some later point of the function, or never:
-    those of nested functions, lambdas and generators.
+    those of nested functions, lambdas and generators.  `is_method` says that the first parameter is the operator.
     """
 
     name: str
@@ -138,6 +138,7 @@ class Function:
     left_alone: tuple[tuple[int, str], ...] = ()
     bound: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
     lazy: tuple[ast.expr, ...] = ()
+    is_method: bool = False
 
     def walk(self) -> Iterator[Op]:
         """All ops in program order."""

@@ -37,6 +37,7 @@ _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
 FIRST_REST, LONGEST_REST = 128, 4096  # calls that then run plain before one is measured again
+FIRST_FRUITLESS_REST = 32
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
@@ -86,7 +87,7 @@ class Stats:
 class _Memory:
     """What is remembered of one receiver: whether overlapping it has paid."""
 
-    __slots__ = ("backoff", "fruitless", "owner", "skip", "trivial")
+    __slots__ = ("backoff", "fruitless", "owner", "rest", "skip", "trivial")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
@@ -94,6 +95,7 @@ class _Memory:
         self.fruitless = 0
         self.trivial = 0
         self.backoff = FIRST_REST
+        self.rest = FIRST_FRUITLESS_REST
 
 
 class Unit:
@@ -215,7 +217,7 @@ class Unit:
         """The run of one call, or None if this call runs plain."""
         if self._sequential or _disabled.get():
             return None
-        memory = self._memories.get(id(owner))
+        memory = self._memories.get(id(owner)) or self._memories.get(0)
         if memory is not None and memory.skip:
             if memory.owner is None or memory.owner() is owner:
                 memory.skip -= 1
@@ -299,8 +301,10 @@ class _UnitRun(Run):
             memory.fruitless += 1
             patience = FRUITLESS if memory.owner is not None else 4 * PATIENCE
             if memory.fruitless >= patience:
-                memory.skip = 32
+                memory.skip = memory.rest
+                memory.rest = min(memory.rest * 8, LONGEST_REST)
             return
+        memory.rest = FIRST_FRUITLESS_REST
         memory.fruitless = 0
         if not unit._auto or not self._total:
             return

@@ -36,7 +36,7 @@ def retire_program(
     scopes, body = _hoist(body)
     _, untouched = _hoist(untouched)
     where = node.body[0]
-    first = function.params[0] if function.params else None
+    first = function.params[0] if function.is_method else None
     owner: ast.expr = ast.Name(first, ast.Load()) if first is not None else ast.Constant(None)
     opened = ast.Call(ast.Attribute(ast.Constant(MARKER), "open", ast.Load()), [owner], [])
     prologue: list[ast.stmt] = [

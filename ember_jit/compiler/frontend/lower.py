@@ -50,6 +50,7 @@ class Lowering(SimpleStatements):
             tuple(self.left_alone),
             self.bound_at,
             tuple(self.lazy),
+            self.facts.owner is not None,
         )
 
     def _block(self, body: list[ast.stmt], label: str) -> Region:
