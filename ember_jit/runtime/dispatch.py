@@ -38,6 +38,7 @@ SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
 FIRST_REST, LONGEST_REST = 128, 4096  # calls that then run plain before one is measured again
 FIRST_FRUITLESS_REST = 32
+BARREN = 64  # receivers in a row, of one function, with nothing to overlap
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
@@ -131,6 +132,7 @@ class Unit:
             options.execution_strategy == "sequential" or options.max_extra_calls == 0
         )
         self._auto = options.execution_strategy == "auto"
+        self._barren = 0
         self._limit = 1
         self._window = 4
 
@@ -223,6 +225,11 @@ class Unit:
                 memory.skip -= 1
                 return None
             memory = None
+        if memory is None and self._barren >= BARREN:
+            # many receivers, and nothing ever to overlap in any: look at one new one in a while
+            self._barren += 1
+            if self._barren % BARREN:
+                return None
         assert self.plan is not None
         return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
 
@@ -299,12 +306,14 @@ class _UnitRun(Run):
         stats.issued += self._total
         if not self.issued_any:
             memory.fruitless += 1
+            unit._barren += memory.fruitless == 1
             patience = FRUITLESS if memory.owner is not None else 4 * PATIENCE
             if memory.fruitless >= patience:
                 memory.skip = memory.rest
                 memory.rest = min(memory.rest * 8, LONGEST_REST)
             return
         memory.rest = FIRST_FRUITLESS_REST
+        unit._barren = 0
         memory.fruitless = 0
         if not unit._auto or not self._total:
             return

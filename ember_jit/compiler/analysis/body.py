@@ -15,6 +15,7 @@ their lines, and the abstract value of every name.  Here are the state and what 
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -293,6 +294,7 @@ def _same(a: Abstract, b: Abstract) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def _local_names(node: ast.FunctionDef) -> frozenset[str]:
     """Names that the body binds (its parameters too), nested scopes included: a superset is harmless here."""
     names = set()
