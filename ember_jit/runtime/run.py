@@ -31,7 +31,7 @@ from ember_jit.runtime.settling import INLINE
 class Run(IssuingRun):
     """The state of one call of a compiled function, as its retire program sees it."""
 
-    __slots__ = ("_cell", "lowest", "positions")
+    __slots__ = ("_cell", "positions")
 
     positions: list[int]  # for each loop: the number of the iteration that it is in
     _cell: Cell  # what `has` found, for `take`
