@@ -16,6 +16,7 @@ from types import CodeType, FunctionType
 
 from ember_jit.compiler.source import NoSource, compile_functions, source_of
 from ember_jit.runtime.journal import deferred
+from ember_jit.runtime.originals import twin_of
 
 _MARKER = "<ember_jit deferred>"
 _LOGGING = frozenset({"debug", "info", "warning", "error", "critical", "log"})
@@ -62,15 +63,7 @@ def _make(function: FunctionType, code: CodeType) -> FunctionType | None:
         co_qualname=code.co_qualname,
         co_flags=code.co_flags,
     )
-    twin = FunctionType(
-        compiled,
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    twin.__kwdefaults__ = function.__kwdefaults__
-    return twin
+    return twin_of(function, compiled)
 
 
 class _Defer(ast.NodeTransformer):

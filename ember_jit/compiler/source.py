@@ -152,6 +152,14 @@ def enclosing_class(qualname: str) -> str | None:
     return parts[-2] if len(parts) > 1 and parts[-2] != "<locals>" else None
 
 
+def mangled(name: str, class_name: str | None) -> str:
+    """A private name as the compiler spells it."""
+    if class_name is None or not name.startswith("__") or name.endswith("__"):
+        return name
+    stripped = class_name.lstrip("_")
+    return f"_{stripped}{name}" if stripped else name
+
+
 def compile_functions(
     nodes: list[ast.FunctionDef],
     code: CodeType,

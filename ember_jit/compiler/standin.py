@@ -27,7 +27,7 @@ from ember_jit.compiler.deferral import deferring_twin, writes_output
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.runtime.dispatch import Options
-from ember_jit.runtime.originals import is_replacement, original_code
+from ember_jit.runtime.originals import is_replacement, original_code, twin_of
 
 _making = threading.RLock()  # a thread that comes by while another compiles a twin waits for it
 _twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
@@ -113,16 +113,7 @@ def _twin_locked(function: FunctionType, owner: Any, options: Options) -> Functi
     made: FunctionType | None = None
     _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), function.__code__, None)
     if not reason_to_leave(function.__code__, single=True):
-        made = FunctionType(
-            function.__code__,
-            function.__globals__,
-            function.__name__,
-            function.__defaults__,
-            function.__closure__,
-        )
-        made.__kwdefaults__ = function.__kwdefaults__
-        made.__qualname__ = function.__qualname__
-        made.__module__ = function.__module__
+        made = twin_of(function, function.__code__)
         unit = install_stub(made, options)
         unit.bound = owner is not None
         unit.settle(made, owner)

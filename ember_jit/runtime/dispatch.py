@@ -23,7 +23,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime.originals import remember
+from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
 
@@ -80,7 +80,6 @@ class Stats:
     left_alone: str = ""
     compile_seconds: float = 0.0
     runs: int = 0
-    plain_runs: int = 0
     issued: int = 0
     internal_errors: list[str] = field(default_factory=list)
 
@@ -142,11 +141,11 @@ class Unit:
         function = self.function()
         assert function is not None
         if _disabled.get():
-            return self.plain_twin(function)(*args, **kwargs)
+            return twin_of(function, self.original)(*args, **kwargs)
         try:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
-            return self.plain_twin(function)(*args, **kwargs)
+            return twin_of(function, self.original)(*args, **kwargs)
         return function(*args, **kwargs)
 
     def settle(self, function: FunctionType, owner: Any) -> None:
@@ -189,18 +188,6 @@ class Unit:
             raise exc
         message = f"ember_jit could not compile {self.name} ({text}); the plain code runs instead. This is a bug in ember_jit [EMB010]"
         warnings.warn(message, InternalCompilerWarning, stacklevel=4)
-
-    def plain_twin(self, function: FunctionType) -> FunctionType:
-        """A function that runs the original code with the same globals, defaults and cells."""
-        twin = FunctionType(
-            self.original,
-            function.__globals__,
-            function.__name__,
-            function.__defaults__,
-            function.__closure__,
-        )
-        twin.__kwdefaults__ = function.__kwdefaults__
-        return twin
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""

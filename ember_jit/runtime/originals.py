@@ -25,6 +25,21 @@ def original_code(function: FunctionType) -> CodeType:
     return code if found is None else found[1]
 
 
+def twin_of(function: FunctionType, code: CodeType) -> FunctionType:
+    """A function that runs `code` with the globals, defaults and cells of `function`."""
+    twin = FunctionType(
+        code,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__qualname__ = function.__qualname__
+    twin.__module__ = function.__module__
+    return twin
+
+
 def is_replacement(code: CodeType) -> bool:
     """Whether `code` was put in place by us."""
     return id(code) in _originals

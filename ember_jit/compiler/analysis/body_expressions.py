@@ -32,6 +32,7 @@ from ember_jit.compiler.analysis.values import (
     join,
     runs_no_code,
 )
+from ember_jit.compiler.source import mangled
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -47,7 +48,7 @@ def _name(body: BodyAnalysis, node: ast.Name) -> Abstract:
 
 def _attribute(body: BodyAnalysis, node: ast.Attribute) -> Abstract:
     base = body.expr(node.value)
-    found = body.attribute(base, _mangled(node.attr, body.source.class_name))
+    found = body.attribute(base, mangled(node.attr, body.source.class_name))
     if isinstance(found, Property):
         inferred = body.inference.of_method(found.getter, found.owner)
         body.rest_on(inferred)
@@ -166,14 +167,6 @@ def _slice(body: BodyAnalysis, node: ast.Slice) -> Abstract:
 def _suspends(body: BodyAnalysis, node: ast.expr) -> Abstract:
     body.effect(node, "is a generator or coroutine: its body runs when it is resumed")
     return LOCAL
-
-
-def _mangled(name: str, class_name: str | None) -> str:
-    """A private name as the compiler spells it."""
-    if class_name is None or not name.startswith("__") or name.endswith("__"):
-        return name
-    stripped = class_name.lstrip("_")
-    return f"_{stripped}{name}" if stripped else name
 
 
 EXPRESSIONS: dict[type[ast.expr], Callable[[BodyAnalysis, Any], Abstract]] = {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
+_SCALARS = frozenset({"len", "str", "int", "float", "bool", "abs", "round", "repr", "format"})
 _LAZY_PAIRS = frozenset({"enumerate", "zip"})
 
 
@@ -272,21 +273,8 @@ def _result(
         return Items(LOCAL, (LOCAL, *inner[:1]) if name == "enumerate" else tuple(inner))
     if name in ("reversed", "iter", "sorted") and args:
         return Items(_element(args[0]))
-    if name in (
-        "len",
-        "sum",
-        "min",
-        "max",
-        "str",
-        "int",
-        "float",
-        "bool",
-        "abs",
-        "round",
-        "repr",
-        "format",
-    ):
-        return SCALAR if name != "min" and name != "max" and name != "sum" else LOCAL
+    if name in _SCALARS:
+        return SCALAR
     return LOCAL
 
 

@@ -87,11 +87,6 @@ def worse(a: str, b: str) -> str:
     return a if _RANK[a] >= _RANK[b] else b
 
 
-def same_item(space: dict[str, Any], name: str, value: Any) -> Guard:
-    """`space[name]` is still `value`."""
-    return lambda: space.get(name) is value
-
-
 def same_elements(container: Any, values: tuple[Any, ...]) -> Guard:
     """A container still holds the same objects."""
 

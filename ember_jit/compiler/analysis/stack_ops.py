@@ -47,10 +47,6 @@ def _pop(frame: Frame, instr: Instr, stack: Stack) -> None:
     stack.pop()
 
 
-def _pop_two(frame: Frame, instr: Instr, stack: Stack) -> None:
-    take(stack, 2)
-
-
 def _end_for(frame: Frame, instr: Instr, stack: Stack) -> None:
     take(stack, -instr.stack_effect(jump=False))
 

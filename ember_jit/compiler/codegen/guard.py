@@ -14,6 +14,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.values import Known, Method
+from ember_jit.compiler.source import mangled
 
 _BINARY = {
     ast.Add: "+",
@@ -78,11 +79,8 @@ class Guard:
         return _op("attr", self.expr(node.value), ast.Constant(self.mangled(node.attr)))
 
     def mangled(self, name: str) -> str:
-        """A private name as the compiler spells it."""
-        if self.class_name is None or not name.startswith("__") or name.endswith("__"):
-            return name
-        stripped = self.class_name.lstrip("_")
-        return f"_{stripped}{name}" if stripped else name
+        """A private name as the compiler spells it in the class of this function."""
+        return mangled(name, self.class_name)
 
     def _Subscript(self, node: ast.Subscript) -> ast.expr:
         return _op("item", self.expr(node.value), self.expr(node.slice))
