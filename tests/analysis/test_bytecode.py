@@ -254,8 +254,8 @@ UNKNOWN = {  # the source, and the line of the first reason (0: a line of the ca
         "class Op(Operator):\n    def __getattr__(self, n): LOG.append(n)\n    def forward(self, *, inputs): return self.zz",
         0,
     ),
-    "result of a leaf with effects": (
-        "class Op(Operator):\n    def __init__(self): self.s = Opaque()\n    def forward(self, *, inputs):\n        return self.s(inputs=inputs)['hits'][0] + 1",
+    "result of a leaf that is not followed": (
+        "class Op(Operator):\n    def __init__(self): self.s = Box()\n    def forward(self, *, inputs):\n        return self.s.value['hits'][0] + 1",
         0,
     ),
     "hidden self": ("class Op(Operator):\n    def forward(*args, **kw):\n        args[0].x = 1", 0),
@@ -276,6 +276,15 @@ def test_query(name: str) -> None:
     assert found.effect.kind == "query", found.effect
     assert found.effect.operator
     assert found.holds()
+
+
+def test_a_declaration_covers_what_is_done_with_the_result() -> None:
+    source = """
+        class Op(Operator):
+            def __init__(self): self.s = Opaque()
+            def forward(self, *, inputs): return self.s(inputs=inputs)["hits"][0] + 1
+    """
+    assert effect_of(source).effect.kind == "query"
 
 
 @pytest.mark.parametrize("name", UNKNOWN)

@@ -31,6 +31,7 @@ from ember_jit.compiler.analysis.values import (
     LOCAL,
     Abstract,
     Arg,
+    ClientPart,
     Fresh,
     Items,
     Known,
@@ -58,6 +59,9 @@ _CONTAINERS = frozenset(
         "ndarray",
     }
 )
+
+
+_ROUNDS = 40
 
 
 class BodyAnalysis:
@@ -93,7 +97,7 @@ class BodyAnalysis:
 
     def run(self) -> None:
         """Find the facts."""
-        for _ in range(4):
+        for _ in range(_ROUNDS):
             before = dict(self.env)
             self.effects.clear()
             self.effect_nodes.clear()
@@ -106,7 +110,8 @@ class BodyAnalysis:
             if self.env.keys() == before.keys() and all(
                 _same(self.env[k], before[k]) for k in before
             ):
-                break
+                return
+        self.effect(self.source.node, "is too involved to follow")
 
     # ------------------------------------------------------------------ effects
     def rest_on(self, found: Inferred) -> None:
@@ -272,6 +277,8 @@ class BodyAnalysis:
         if isinstance(base, Known):
             found = self.lookup.attribute(base.obj, name)
             return LOCAL if found is None else found
+        if isinstance(base, ClientPart):
+            return self.lookup.part(base, name) or LOCAL
         if isinstance(base, Method) and name == "__super__":
             return LOCAL
         if isinstance(base, Arg):

@@ -24,6 +24,7 @@ from ember_jit.compiler.analysis.values import (
     SCALAR,
     Abstract,
     Arg,
+    ClientPart,
     Fresh,
     Items,
     Known,
@@ -54,6 +55,8 @@ def _attribute(body: BodyAnalysis, node: ast.Attribute) -> Abstract:
         body.rest_on(inferred)
         body.join_effect(inferred.effect, node, f"the property `{body.text(node)}`")
         return LOCAL
+    if isinstance(base, ClientPart) and found is LOCAL:
+        body.effect(node, f"looks up `{body.text(node)}`, which is not a known part of the client")
     if isinstance(base, Known) and found is LOCAL and not isinstance(base.obj, ModuleType):
         hook = unresolved_hook(base.obj, node.attr)
         if hook:

@@ -33,7 +33,12 @@ def load() -> bool:
 
 
 def effect_from_bytecode(
-    inference: Inference, function: FunctionType, code: CodeType, owner: Abstract | None = None
+    inference: Inference,
+    function: FunctionType,
+    code: CodeType,
+    owner: Abstract | None = None,
+    *,
+    defers: bool = False,
 ) -> Inferred | None:
     """The effect of calling `function` with plain arguments, or None if bytecode cannot be read here.
 
@@ -42,13 +47,14 @@ def effect_from_bytecode(
         function: a Python function.
         code: its original code.
         owner: its first argument, where that is known: the live `self` of a method, the new object of an `__init__`.
+        defers: whether its output can wait for its turn (`Effect.prints`), for which there must be source.
     """
     if not load():
         return None
     from ember_jit.compiler.analysis.stack_machine import Context
     from ember_jit.compiler.analysis.stack_ops import OPERATIONS
 
-    context = Context(inference, OPERATIONS, function, code, owner)
+    context = Context(inference, OPERATIONS, function, code, owner, defers=defers)
     context.run()
     guards = [_same_function(function, code), *context.lookup.guards]
     if context.effects:
@@ -58,7 +64,14 @@ def effect_from_bytecode(
         )
     text = f"inferred from the bytecode of {function.__qualname__}"
     return Inferred(
-        Effect(context.kind, text, blocking=context.blocking, operator=context.operator), guards
+        Effect(
+            context.kind,
+            text,
+            blocking=context.blocking,
+            operator=context.operator,
+            prints=context.prints,
+        ),
+        guards,
     )
 
 

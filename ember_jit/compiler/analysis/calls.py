@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
@@ -12,11 +12,13 @@ from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Reas
 from ember_jit.compiler.analysis.values import (
     ARG,
     FUNCTION,
+    HANDLE,
     IMPURE_FUNCTION,
     LOCAL,
     SCALAR,
     Abstract,
     Arg,
+    ClientPart,
     Fresh,
     Items,
     Known,
@@ -54,6 +56,8 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
                 body, node, f"`{body.source.segment(func)}` could not be followed"
             )
         base = body.expr(func.value)
+        if isinstance(base, ClientPart):
+            return _client_call(body, node, base, func.attr, args)
         if not isinstance(base, Known | OneOf):
             return _method_on_value(body, node, base, func.attr, args)
     callee = body.expr(func)
@@ -84,18 +88,46 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
 def _known_callee(
     body: BodyAnalysis, node: ast.Call, callee: Known | Method, args: list[Abstract]
 ) -> Abstract:
-    if isinstance(callee, Method):
-        found = body.inference.of_method(callee.function, callee.owner)
-        known = (
-            None
-            if isinstance(callee.function, FunctionType)
-            else registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
-        )
-    else:
-        found = body.inference.of(callee.obj)
-        known = registry.lookup(callee.obj)
+    found = (
+        body.inference.of_method(callee.function, callee.owner)
+        if isinstance(callee, Method)
+        else body.inference.of(callee.obj)
+    )
     body.rest_on(found)
-    effect = found.effect
+    return _conclude(body, node, callee, registry_entry(callee), found.effect, args)
+
+
+def registry_entry(callee: Known | Method) -> registry.Known | None:
+    """The registry's entry for a callee, if it has one."""
+    if isinstance(callee, Known):
+        return registry.lookup(callee.obj)
+    if isinstance(callee.function, FunctionType):
+        return registry.lookup(MethodType(callee.function, callee.owner))
+    return registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
+
+
+def _client_call(
+    body: BodyAnalysis, node: ast.Call, base: ClientPart, name: str, args: list[Abstract]
+) -> Abstract:
+    """`client.chat.completions.create(...)`, whose receiver may not have been made yet."""
+    known = body.lookup.part_method(base, name)
+    if known is None:
+        what = f"`{body.source.segment(node.func)}`"
+        return _unknown_callee(
+            body, node, f"{what} is not a request that is known to change nothing"
+        )
+    effect = Effect(known.kind, known.evidence, blocking=known.blocking, operator=True)
+    return _conclude(body, node, base, known, effect, args)
+
+
+def _conclude(
+    body: BodyAnalysis,
+    node: ast.Call,
+    callee: Known | Method | ClientPart,
+    known: registry.Known | None,
+    effect: Effect,
+    args: list[Abstract],
+) -> Abstract:
     what = f"`{body.source.segment(node.func)}`"
     if known is not None and effect.kind != UNKNOWN and (broken := _broken_condition(known, node)):
         text = f"{what} {broken}"
@@ -122,7 +154,7 @@ def _known_callee(
                 text = f"{what} is given a live {type(arg.obj).__name__}, whose methods are not followed"
                 reason = Reason(body.source.filename, node.lineno, text)
                 effect = Effect(UNKNOWN, text, reasons=(reason,), operator=effect.operator)
-    if _defers(callee, node):
+    if not isinstance(callee, ClientPart) and _defers(callee, node):
         body.prints = True
         body.calls[node] = CallFact("print", _PURE_EFFECT, callee)
         return LOCAL
@@ -136,6 +168,8 @@ def _known_callee(
     elif effect.kind == PURE:
         role = "glue" if known is not None else "helper"
     body.calls[node] = CallFact(role, effect, callee)
+    if isinstance(callee, ClientPart):
+        return HANDLE
     return _result(callee, known, args, effect)
 
 

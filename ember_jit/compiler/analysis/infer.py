@@ -17,6 +17,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
 from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
 from ember_jit.compiler.analysis.values import (
     MISSING,
@@ -239,12 +240,18 @@ class Inference:
             return _unknown(
                 f'{_name(function)} has no label, and effects="strict" believes labels alone'
             )
-        known = registry.lookup(function)
+        bound = function if owner is None else MethodType(function, owner)
+        known = registry.lookup(bound)
         if known is not None:
             return self._registered(known)
         return self._analyse(function, Known(owner) if owner is not None else None, "")
 
     def _analyse(self, function: FunctionType, owner: Abstract | None, evidence: str) -> Inferred:
+        """Read a function twice: its source says what it does, its bytecode that it does no more.
+
+        The source's reading takes a value of which nothing is known for a plain one; the bytecode's asks of each
+        operation whether it may run code of the program (`d = self.find(...); d + 1`).
+        """
         code = original_code(function)
         try:
             source = source_of(function, code)
@@ -270,6 +277,11 @@ class Inference:
             return Inferred(
                 Effect(UNKNOWN, str(mixed), reasons=(mixed,), operator=True), guards, children
             )
+        strict = effect_from_bytecode(self, function, code, owner, defers=True)
+        if strict is not None:
+            if strict.effect.kind == UNKNOWN:
+                return strict
+            guards.extend(strict.guards)
         effect = Effect(
             kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints
         )
@@ -283,8 +295,6 @@ class Inference:
         reason: str,
         evidence: str,
     ) -> Inferred:
-        from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
-
         found = effect_from_bytecode(self, function, code, owner)
         if found is not None:
             if evidence and found.effect.kind != UNKNOWN:

@@ -12,15 +12,18 @@ from collections.abc import Callable
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import Guard, same_elements
 from ember_jit.compiler.analysis.values import (
     LOCAL,
     Abstract,
+    ClientPart,
     Known,
     Method,
     OneOf,
     Property,
     elements,
+    field_behind,
     instance_dict,
     static_attribute,
     type_lookup,
@@ -96,7 +99,29 @@ class Lookup:
         found = static_attribute(owner, name)
         if isinstance(found, Known | Method | Property):
             self._guard_attribute(owner, name, found)
+        if isinstance(found, Property) and (field := field_behind(found.getter)) is not None:
+            getter = found.getter
+            self.guard((id(getter), "()"), lambda: field_behind(getter) == field)
+            return self.attribute(owner, field)
+        if found is None and registry.is_part(owner, (name,)):
+            return ClientPart(owner, (name,))
         return found
+
+    def part(self, base: ClientPart, name: str) -> ClientPart | None:
+        """The part `name` of a part of a client, or None if there is no such part."""
+        names = (*base.names, name)
+        return ClientPart(base.owner, names) if registry.is_part(base.owner, names) else None
+
+    def part_method(self, base: ClientPart, name: str) -> registry.Known | None:
+        """What is known about a method of a part of a client, guarded; None if nothing is."""
+        known = registry.method_of(base.owner, base.names, name)
+        if known is not None:
+            client, names = _weak(base.owner), base.names
+            self.guard(
+                (id(base.owner), ".".join((*names, name))),
+                lambda: registry.method_of(client(), names, name) is known,
+            )
+        return known
 
     def _guard_attribute(self, owner: Any, name: str, found: Abstract) -> None:
         atom = isinstance(found, Known) and isinstance(found.obj, ATOMIC)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ember_jit.compiler.analysis.lookup import unresolved_hook
 from ember_jit.compiler.analysis.stack_machine import Handler, Instr, Stack, take
 from ember_jit.compiler.analysis.stack_results import result_of
-from ember_jit.compiler.analysis.stack_values import ATOMS, HANDLE, NULL, SUPER, UNBOUND, Bound
+from ember_jit.compiler.analysis.stack_values import ATOMS, NULL, SUPER, UNBOUND, Bound, is_response
 from ember_jit.compiler.analysis.values import (
     ARG,
+    HANDLE,
     LOCAL,
     MISSING,
     Abstract,
+    ClientPart,
     Fresh,
     Known,
     Method,
@@ -70,8 +72,10 @@ def attribute(frame: Frame, base: Abstract, name: str) -> Abstract:
                 joined, frame.values.stored(_live_attribute(frame, obj, name))
             )
         return LOCAL if joined is None else joined
-    if base == HANDLE:
-        return HANDLE if name.startswith("_") else Bound(base, name)
+    if isinstance(base, ClientPart):
+        return frame.context.lookup.part(base, name) or Bound(base, name)
+    if is_response(base):
+        return HANDLE if name.startswith("_") else Bound(HANDLE, name)
     if isinstance(base, Fresh) and base.kind == "object":
         return _made_attribute(frame, base, name)
     if frame.values.shallow(base) or isinstance(base, Fresh):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Effect, Inferred, Reason
+from ember_jit.compiler.analysis.stack_managers import makes_clean_manager
 from ember_jit.compiler.analysis.stack_results import (
     GETTER,
     Args,
@@ -21,17 +22,20 @@ from ember_jit.compiler.analysis.stack_results import (
 )
 from ember_jit.compiler.analysis.stack_values import (
     CONTAINERS,
-    HANDLE,
-    SCALAR,
+    EXIT,
     UNBOUND,
     Bound,
+    Enter,
     Nested,
     is_scalar,
 )
 from ember_jit.compiler.analysis.values import (
     ARG,
+    HANDLE,
     LOCAL,
+    SCALAR,
     Abstract,
+    ClientPart,
     Fresh,
     Items,
     Known,
@@ -60,6 +64,10 @@ def call(frame: Frame, callee: Abstract, args: Args, keywords: tuple[str, ...]) 
         return _bound_method(frame, callee, args, keywords)
     if isinstance(callee, OneOf):
         return _one_of(frame, callee, args)
+    if callee == EXIT:
+        return SCALAR
+    if isinstance(callee, Enter):
+        return callee.result
     if isinstance(callee, Bound):
         return _on_value(frame, callee, args, keywords)
     if isinstance(callee, Nested):
@@ -101,6 +109,8 @@ def call_spread(
 
 # ---------------------------------------------------------------------- live callees
 def _live(frame: Frame, obj: Any, args: Args, keywords: tuple[str, ...]) -> Abstract:
+    if makes_clean_manager(obj):
+        return Fresh("object", obj)
     callee = Known(obj)
     found, known = entry_of(frame, callee)
     return _finish(frame, callee, found, known, args, keywords)
@@ -128,6 +138,9 @@ def _finish(
     keywords: tuple[str, ...],
 ) -> Abstract:
     effect, what = found.effect, _title(callee)
+    if _defers(frame, callee, args, keywords):
+        frame.context.prints = True
+        return SCALAR
     if effect.kind != UNKNOWN and not effect.declared:
         problem = _misused(frame, known, args, keywords) if known is not None else ""
         if known is None and not all_plain(frame, args):
@@ -140,6 +153,16 @@ def _finish(
     if known is not None and known.calls_args and effect.kind != UNKNOWN:
         _callbacks(frame, what, known, args, keywords, _has_reducer(callee))
     return result_of_call(frame, callee, found, known, args)
+
+
+def _defers(frame: Frame, callee: Known | Method, args: Args, keywords: tuple[str, ...]) -> bool:
+    """Whether a call only prints or logs plain values, in a way that can be emitted later."""
+    obj = callee.obj if isinstance(callee, Known) else callee.function
+    if not frame.context.defers or not registry.deferrable(obj):
+        return False
+    if getattr(obj, "__name__", "") == "exception":
+        return False
+    return not {"file", "exc_info"}.intersection(keywords) and all_plain(frame, args)
 
 
 def _one_of(frame: Frame, callee: OneOf, args: Args) -> Abstract:
@@ -286,8 +309,11 @@ def _has_reducer(callee: Known | Method) -> bool:
 # ---------------------------------------------------------------------- methods of values
 def _on_value(frame: Frame, callee: Bound, args: Args, keywords: tuple[str, ...]) -> Abstract:
     base, name = callee.base, callee.name
+    if isinstance(base, ClientPart):
+        return _client_call(frame, base, name, args, keywords)
     if base == HANDLE:
-        if name not in _HANDLE_METHODS or not all_plain(frame, args):
+        data = name in _HANDLE_METHODS or registry.plain_methods(name)
+        if not data or not all_plain(frame, args):
             raise frame.stop(f"`.{name}` is a method that is not known before it runs")
         return HANDLE
     entries = (
@@ -315,6 +341,23 @@ def _on_value(frame: Frame, callee: Bound, args: Args, keywords: tuple[str, ...]
         if entry.calls_args:
             _callbacks(frame, f"`.{name}`", entry, args, keywords, feeds_back=True)
     return _value_of_method(frame, base, name, entries, args)
+
+
+def _client_call(
+    frame: Frame, base: ClientPart, name: str, args: Args, keywords: tuple[str, ...]
+) -> Abstract:
+    """`client.chat.completions.create(...)`, whose receiver may not have been made yet."""
+    known = frame.context.lookup.part_method(base, name)
+    if known is None:
+        raise frame.stop(
+            f"`.{name}` is not a request of the client that is known to change nothing"
+        )
+    problem = _misused(frame, known, args, keywords)
+    if problem:
+        raise frame.stop(f"`.{name}` {problem}")
+    effect = Effect(known.kind, known.evidence, blocking=known.blocking, operator=True)
+    frame.context.does(effect, frame.line, f"`.{name}`")
+    return HANDLE
 
 
 def _own_container(base: Abstract, entry: registry.Known) -> bool:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from ember_jit.compiler.analysis.stack_machine import Handler, Instr, Stack, take
 from ember_jit.compiler.analysis.stack_values import (
     CONTAINERS,
-    HANDLE,
     NULL,
-    SCALAR,
     SLICE,
     UNBOUND,
     Bound,
@@ -18,8 +16,10 @@ from ember_jit.compiler.analysis.stack_values import (
 )
 from ember_jit.compiler.analysis.values import (
     ARG,
+    HANDLE,
     LOCAL,
     MISSING,
+    SCALAR,
     Abstract,
     Fresh,
     Items,

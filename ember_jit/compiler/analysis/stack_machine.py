@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Effect, Inferred, Reason, worse
 from ember_jit.compiler.analysis.lookup import Lookup
-from ember_jit.compiler.analysis.stack_values import SCALAR, UNBOUND, Mark, Values, same
-from ember_jit.compiler.analysis.values import ARG, LOCAL, Abstract, Items
+from ember_jit.compiler.analysis.stack_values import UNBOUND, Mark, Values, same
+from ember_jit.compiler.analysis.values import ARG, LOCAL, SCALAR, Abstract, Items
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
@@ -64,7 +64,8 @@ class Context:
         operations: the handler of each instruction.
         values: what is known of values; with `values.lookup`, of names.
         effects: what the function does that others can see, with lines.
-        kind: the joined effect of its calls. `blocking` and `operator` as in `Effect`.
+        kind: the joined effect of its calls. `blocking`, `operator` and `prints` as in `Effect`.
+        defers: whether printing may wait, and so is no effect here.
         memo: results of other functions, shared with their contexts.
     """
 
@@ -75,7 +76,10 @@ class Context:
         function: FunctionType,
         code: CodeType,
         owner: Abstract | None,
+        *,
+        defers: bool = False,
     ) -> None:
+        self.defers = defers
         self.inference = inference
         self.operations = operations
         self.values = Values(Lookup(function, guard_atoms=True))
@@ -87,6 +91,7 @@ class Context:
         self.kind = PURE
         self.blocking = False
         self.operator = False
+        self.prints = False
         self._trusted: dict[int, Inferred] = {}
         self.frame = Frame(self, code, None)
         names = parameters(code)
@@ -111,7 +116,7 @@ class Context:
         for _ in range(_ROUNDS):
             self.values.changed = False
             self.effects.clear()
-            self.kind, self.blocking, self.operator = PURE, False, False
+            self.kind, self.blocking, self.operator, self.prints = PURE, False, False, False
             try:
                 self.frame.interpret()
             except NotFollowed:
@@ -161,6 +166,8 @@ class Context:
                 f"{what} has an effect: {detail}",
                 "" if effect.declared else "label it `@query` or `@pure` if that is what it is",
             )
+        elif effect.prints:
+            self.effect(line, f"{what} prints or logs")
         self.kind = worse(self.kind, effect.kind)
         self.blocking |= effect.blocking
         self.operator |= effect.operator

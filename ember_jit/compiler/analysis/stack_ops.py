@@ -16,17 +16,17 @@ from ember_jit.compiler.analysis.stack_attributes import ATTRIBUTE_OPERATIONS, a
 from ember_jit.compiler.analysis.stack_calls import call, call_spread, raised
 from ember_jit.compiler.analysis.stack_data import DATA_OPERATIONS, list_to_tuple, operate
 from ember_jit.compiler.analysis.stack_machine import Handler, Instr, Stack, take
+from ember_jit.compiler.analysis.stack_managers import MANAGER_OPERATIONS
 from ember_jit.compiler.analysis.stack_values import (
     ATOMS,
     CELL,
     NULL,
-    SCALAR,
     SLICE,
     SUPER,
     UNBOUND,
     Nested,
 )
-from ember_jit.compiler.analysis.values import LOCAL, Abstract, Items, Known
+from ember_jit.compiler.analysis.values import LOCAL, SCALAR, Abstract, Items, Known
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame
@@ -324,6 +324,7 @@ def _import_from(frame: Frame, instr: Instr, stack: Stack) -> None:
 
 OPERATIONS: dict[str, Handler] = {
     **DATA_OPERATIONS,
+    **MANAGER_OPERATIONS,
     **ATTRIBUTE_OPERATIONS,
     **dict.fromkeys(
         (

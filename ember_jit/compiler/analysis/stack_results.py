@@ -6,11 +6,14 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis.calls import registry_entry
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Inferred
-from ember_jit.compiler.analysis.stack_values import HANDLE, SCALAR, UNBOUND, Nested, is_scalar
+from ember_jit.compiler.analysis.stack_values import UNBOUND, Nested, is_scalar
 from ember_jit.compiler.analysis.values import (
     ARG,
+    HANDLE,
     LOCAL,
+    SCALAR,
     Abstract,
     Fresh,
     Items,
@@ -108,16 +111,13 @@ def all_plain(frame: Frame, args: Args) -> bool:
 def entry_of(frame: Frame, callee: Known | Method) -> tuple[Inferred, registry.Known | None]:
     """The effect of a live callee, and the registry's entry if it is from there."""
     inference = frame.context.inference
-    known: registry.Known | None = None
     if isinstance(callee, Method):
         found = inference.of_method(callee.function, callee.owner)
-        if not isinstance(callee.function, FunctionType):
-            known = registry.method(
-                type(callee.owner), getattr(callee.function, "__name__", "")
-            ) or registry.lookup(callee.function)
     else:
         found = inference.of(callee.obj)
-        known = registry.lookup(callee.obj) if not found.effect.declared else None
+    known = None if found.effect.declared else registry_entry(callee)
+    if known is None and isinstance(callee, Method) and type(callee.function) is not FunctionType:
+        known = registry.lookup(callee.function)
     frame.context.trust(found)
     return found, known
 
@@ -128,6 +128,8 @@ def result_of_call(
     """What a call gives back."""
     values = frame.values
     obj = callee.obj if isinstance(callee, Known) else callee.function
+    if found.effect.declared and found.effect.schedulable:
+        return ARG  # a declaration covers what is done with the result
     if known is None:
         if isinstance(callee, Known) and isinstance(obj, type):
             for arg in args:

@@ -20,7 +20,9 @@ from ember_jit.compiler.analysis.facts import same_elements
 from ember_jit.compiler.analysis.lookup import Lookup
 from ember_jit.compiler.analysis.values import (
     ARG,
+    HANDLE,
     LOCAL,
+    SCALAR,
     Abstract,
     Arg,
     Fresh,
@@ -30,8 +32,6 @@ from ember_jit.compiler.analysis.values import (
     OneOf,
 )
 
-SCALAR = Fresh("scalar")
-HANDLE = Fresh("handle")
 SLICE = Fresh("slice")
 ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range, slice})
 CONTAINERS = frozenset(
@@ -62,6 +62,7 @@ class Mark(Abstract):
 
 NULL, UNBOUND = Mark("NULL"), Mark("UNBOUND")
 SUPER, CELL = Mark("super()"), Mark("cell")
+EXIT = Mark("__exit__")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +71,13 @@ class Bound(Abstract):
 
     base: Abstract
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enter(Abstract):
+    """The `__enter__` of a context manager that gives `result`."""
+
+    result: Abstract
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +113,11 @@ def same(a: Abstract, b: Abstract) -> bool:
     if isinstance(a, Nested) and isinstance(b, Nested):
         return a.code is b.code and same(a.result, b.result)
     return a == b
+
+
+def is_response(value: Abstract) -> bool:
+    """Whether the value is the answer to a request, or data that hangs on it: objects of the client's library."""
+    return value == HANDLE or (isinstance(value, Bound) and value.base == HANDLE)
 
 
 def is_atom(value: Abstract) -> bool:
@@ -146,6 +159,8 @@ class Values:
 
     def stored(self, value: Abstract) -> Abstract:
         """`value` as found again later: a bound method or a function kept somewhere is not followed."""
+        if is_response(value):
+            return HANDLE
         return LOCAL if isinstance(value, Bound | Nested | Mark) and value != UNBOUND else value
 
     def join(self, a: Abstract | None, b: Abstract) -> Abstract:
@@ -174,7 +189,7 @@ class Values:
 
     def plain(self, value: Abstract) -> bool:
         """Whether `value` is plain all the way down, now and as long as the guards hold."""
-        if isinstance(value, Arg) or value in (UNBOUND, SLICE):
+        if isinstance(value, Arg) or value in (UNBOUND, SLICE) or is_response(value):
             return True
         if isinstance(value, Fresh):
             if value.kind in CONTAINERS:
@@ -231,6 +246,8 @@ class Values:
             return UNBOUND
         if isinstance(value, Items):
             return value.element
+        if is_response(value):
+            return HANDLE
         if isinstance(value, Fresh) and value.kind in CONTAINERS:
             return ARG if value.kind in MAPPINGS else self.content(value.kind)
         if isinstance(value, Known):
@@ -264,8 +281,8 @@ class Values:
 
     def item(self, base: Abstract, key: Abstract) -> Abstract | None:
         """What `base[key]` gives; None if it may run user code."""
-        if base == HANDLE:
-            return HANDLE if is_scalar(key) else None
+        if is_response(base):
+            return HANDLE if self.plain(key) else None
         if not self.plain(key) or not self.shallow(base):
             return None
         sliced = key == SLICE

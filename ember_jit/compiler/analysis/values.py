@@ -10,6 +10,8 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ember_jit.runtime.originals import original_code
+
 
 class Abstract:
     """Base of the abstract values; they do not change once made.
@@ -103,10 +105,31 @@ class Property(Abstract):
         self.owner = owner
 
 
+class ClientPart(Abstract):
+    """`owner.name.name...`, a part of a live client which may not have been made yet (`registry.client_parts`)."""
+
+    __slots__ = ("names", "owner")
+
+    def __init__(self, owner: Any, names: tuple[str, ...]) -> None:
+        self.owner = owner
+        self.names = names
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ClientPart)
+            and self.owner is other.owner
+            and self.names == other.names
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.names)
+
+
 ARG, LOCAL = Arg(), Local()
-SCALAR = Fresh("scalar")
+SCALAR, HANDLE = Fresh("scalar"), Fresh("handle")
 FUNCTION, IMPURE_FUNCTION = Fresh("function"), Fresh("impure function")
 MISSING = object()
+_FIELD = (lambda self: self.field).__code__
 _TYPE_LOOKUP: object = type.__dict__["__getattribute__"]
 
 
@@ -209,6 +232,15 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
     ):
         return Method(found, owner)
     return None if hasattr(type(found), "__get__") else Known(found)
+
+
+def field_behind(getter: Any) -> str | None:
+    """The attribute that a property gives, if its getter does nothing but `return self.<attribute>`."""
+    if not isinstance(getter, FunctionType):
+        return None
+    code = original_code(getter)
+    same = code.co_code == _FIELD.co_code and len(code.co_names) == 1 and code.co_varnames[1:] == ()
+    return code.co_names[0] if same and code.co_argcount == 1 else None
 
 
 def runs_no_code(obj: Any) -> bool:

@@ -9,7 +9,7 @@
 Invariants: no user code runs here; nothing is imported; an entry is found by what the object *is*,
 never by what it is called. A missing entry only costs speed, a wrong "pure" is a silent bug: when in
 doubt, leave it out. One file per kind of table: `builtin_tables`, `stdlib_tables`, `method_tables`,
-`numpy_tables`, `client_tables` (queries), `effect_tables`.
+`numpy_tables`, `client_tables` (queries), `effect_tables`. `client_parts` knows what hangs on a client.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ember_jit.compiler.analysis.registry.by_name import (
     methods_of_kind,
     plain_methods,
 )
+from ember_jit.compiler.analysis.registry.client_parts import is_part, method_of
 from ember_jit.compiler.analysis.registry.known import Known
 from ember_jit.compiler.analysis.registry.method_tables import MUTATORS
 from ember_jit.compiler.analysis.registry.resolve import class_method, deferrable, lookup, method
@@ -34,8 +35,10 @@ __all__ = [
     "Known",
     "class_method",
     "deferrable",
+    "is_part",
     "lookup",
     "method",
+    "method_of",
     "methods_of_kind",
     "plain_methods",
 ]

@@ -9,6 +9,7 @@ was resolved are tried again later.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from types import FunctionType, MethodDescriptorType, MethodType
 from typing import Any, cast
 
@@ -313,9 +314,6 @@ def _descriptor(descriptor: MethodDescriptorType) -> Known | None:
     return replace(known, untouched=shifted, max_args=limit, resource=resource)
 
 
-_client_entries: dict[str, Known] = {}
-
-
 def _client_method(function: FunctionType) -> Known | None:
     """A method of a client library: by where it says it is defined, if its code is that package's."""
     module: object = function.__module__
@@ -324,12 +322,15 @@ def _client_method(function: FunctionType) -> Known | None:
     where = check.home(function)
     if where is None or check.root(where) != check.root(module):
         return None
+    return method_defined_at(module, function.__qualname__)
+
+
+def method_defined_at(module: str, qualname: str) -> Known | None:
+    """What the tables of clients say of the method `qualname` ("Class.method") defined in `module`."""
     prefix = module
     while prefix:
         if prefix in CLIENT_METHODS:
-            if prefix not in _client_entries:
-                _client_entries.update(_client_rows(prefix))
-            return _client_entries.get(f"{prefix}:{function.__qualname__}")
+            return _client_rows(prefix).get(qualname)
         prefix = prefix.rpartition(".")[0]
     return None
 
@@ -337,12 +338,12 @@ def _client_method(function: FunctionType) -> Known | None:
 _CLIENT_ROOTS = frozenset(name.partition(".")[0] for name in CLIENT_METHODS)
 
 
+@lru_cache(maxsize=64)
 def _client_rows(prefix: str) -> dict[str, Known]:
+    """The entries of one table, by "Class.method"."""
     rows = {}
     for name, (template, title) in expand(CLIENT_METHODS[prefix], f"{prefix}.", "").items():
-        rows[f"{prefix}:{name}"] = replace(
-            named(template, title), receiver=f"{prefix}.{name.partition('.')[0]}"
-        )
+        rows[name] = replace(named(template, title), receiver=f"{prefix}.{name.partition('.')[0]}")
     return rows
 
 
