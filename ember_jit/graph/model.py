@@ -61,6 +61,7 @@ class Graph:
         self._needs: dict[str, list[str]] = {}
         self._forward = True  # every edge leads from an older node to a younger one
         self._captor: Captor | None = None
+        self._numbers: dict[str, int] = {}
         self.version = 0
         self.programs: dict[Any, Any] = {}  # what `execute` has made of it
 
@@ -179,10 +180,12 @@ class Graph:
         """`wanted` if it is free, else `base`, `base_2`, `base_3`..."""
         if wanted is not None and wanted not in self._nodes and wanted not in self._inputs:
             return wanted
-        name, number = base, 1
+        number = self._numbers.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
         while name in self._nodes or name in self._inputs:
             number += 1
             name = f"{base}_{number}"
+        self._numbers[base] = number  # where to look on, the next time
         return name
 
     def _check_free(self, name: str) -> None:

@@ -235,7 +235,7 @@ def _calls_another(
     whole = (call.end_lineno or 0, call.end_col_offset or 0)
     for each in reversed(instructions[:at]):
         place = each.positions
-        if each.opname in _SILENT or place is None:
+        if each.opname in _SILENT or each.opname == "PUSH_NULL" or place is None:
             continue
         if (place.lineno, place.col_offset) != (call.lineno, call.col_offset):
             continue

@@ -1,7 +1,7 @@
 """Recorded values: what stands for a result while calls are recorded and not made.
 
 A recorded value can be handed on whole, indexed (`x["key"]`, `x["a"][0]`), and put inside dicts, lists,
-tuples, sets' neighbours in them, and named tuples.  It has no value yet, so whatever would need one raises
+tuples and named tuples.  It has no value yet, so whatever would need one raises
 `RecordedValueError` at once and says what to write: `_OPERATIONS` lists the operations and the advice.
 
     x = search(inputs=q)        # Recorded
