@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
+from ember_jit.runtime.originals import code_beneath, is_replacement
+
 _MARK: Any = object()  # the result of the call
 _OTHER: Any = object()  # any other value
 _BELOW = 32  # values that may lie below the result and still be moved about
@@ -102,18 +104,25 @@ class Names:
             frame: the caller's.
             callees: the objects that may have been called: the operator, or the function.
         """
-        found = self._codes.get(frame.f_code)
-        if found is None:
-            instructions = list(dis.get_instructions(frame.f_code))
-            found = instructions, {each.offset: at for at, each in enumerate(instructions)}
-            self._codes[frame.f_code] = found
-        instructions, index = found
-        lasti = frame.f_lasti
+        code, lasti = frame.f_code, frame.f_lasti
+        instructions, index = self._read(code)
         while (
             lasti > 0 and lasti not in index
         ):  # some calls leave it in the cache behind the instruction
             lasti -= 2
         at = index.get(lasti)
+        if at is not None and is_replacement(code):
+            # compiled code wraps the call, at the same place in the source
+            place = instructions[at].positions
+            instructions, index = self._read(code_beneath(code))
+            at = next(
+                (
+                    n
+                    for n, each in enumerate(instructions)
+                    if each.positions == place and each.opname in _CALLS
+                ),
+                None,
+            )
         if at is None or instructions[at].opname not in _CALLS:
             return None
         if _calls_another(instructions, at, frame, callees):
@@ -122,6 +131,15 @@ class Names:
             return _Machine(instructions, index).run(at + 1)
         except IndexError:  # deeper than the stack is known
             return None
+
+    def _read(self, code: CodeType) -> tuple[list[dis.Instruction], dict[int, int]]:
+        """The instructions of `code`, and where each offset is among them."""
+        found = self._codes.get(code)
+        if found is None:
+            instructions = list(dis.get_instructions(code))
+            found = instructions, {each.offset: at for at, each in enumerate(instructions)}
+            self._codes[code] = found
+        return found
 
 
 class _Machine:

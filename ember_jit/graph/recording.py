@@ -66,7 +66,7 @@ def autograph(name: str = "graph") -> Iterator[Graph]:
     graph.recording = True
     graph._captor = Captor()
     token = current.set(Recorder(graph, place))
-    overlays.begin(_hear, _calls_of_operators())
+    overlays.begin(_hear, _is_recording, _calls_of_operators())
     try:
         yield graph
     except BaseException as exc:
@@ -77,6 +77,10 @@ def autograph(name: str = "graph") -> Iterator[Graph]:
         graph.recording = False
         graph._captor = None
         current.reset(token)
+
+
+def _is_recording() -> bool:
+    return active() is not None
 
 
 def _hear(

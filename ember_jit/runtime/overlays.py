@@ -34,7 +34,9 @@ _lock = threading.RLock()
 _offered: weakref.WeakSet[FunctionType] = weakref.WeakSet()
 _laid: dict[int, Overlay] = {}
 _listener: Listener | None = None
+_is_heard: Callable[[], bool] | None = None
 _count = 0
+listening = False  # whether anybody is, anywhere: what may be asked before `heard`
 
 
 class Overlay:
@@ -85,27 +87,40 @@ def put_code(function: FunctionType, code: CodeType) -> None:
             overlay.beneath = code
 
 
-def begin(listener: Listener, more: Iterable[FunctionType] = ()) -> None:
+def heard() -> bool:
+    """Whether calls made here and now are the listener's business: then nothing may be made ahead of its turn."""
+    is_heard = _is_heard
+    return is_heard is not None and is_heard()
+
+
+def begin(
+    listener: Listener, is_heard: Callable[[], bool], more: Iterable[FunctionType] = ()
+) -> None:
     """Listen: `listener` is shown every call of the functions on offer, and of `more`, in all threads.
 
     There is one listener; `begin` may come from several threads and is counted.
+
+    Args:
+        listener: what is shown the calls.
+        is_heard: whether it wants those of the thread and task that asks.
+        more: functions to listen to beside those on offer.
     """
-    global _count, _listener
+    global _count, _is_heard, _listener, listening
     with _lock:
         _count += 1
-        _listener = listener
+        _listener, _is_heard, listening = listener, is_heard, True
         for function in (*_offered, *more):
             _lay(function)
 
 
 def end() -> None:
     """Listen no longer; with the last listener the overlays go."""
-    global _count, _listener
+    global _count, _is_heard, _listener, listening
     with _lock:
         _count -= 1
         if _count:
             return
-        _listener = None
+        _listener, _is_heard, listening = None, None, False
         for overlay in _laid.values():
             if overlay.function.__code__ is overlay.code:
                 overlay.function.__code__ = overlay.beneath

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ember_jit import Graph, Operator, autograph, execute, jit, structural_jit
+from ember_jit import Graph, Operator, autograph, compile_report, execute, jit, structural_jit
 from ember_jit.errors import RecordedValueError, RecordingError
 from ember_jit.runtime import overlays
-from tests.graph.ops import MADE, OwnCall, Plain, joined
+from tests.graph.ops import MADE, Ask, OwnCall, Plain, joined
 
 op = Plain()
 
@@ -390,3 +390,31 @@ def test_nothing_is_left_of_a_recording_that_failed_to_begin_or_end() -> None:
                 raise KeyboardInterrupt
     assert not overlays._laid
     assert overlays._count == 0
+
+
+def test_a_recording_inside_a_compiled_function_records_under_the_same_names() -> None:
+    meet = Ask()
+
+    def helper(value: Any) -> Any:
+        inner = meet(inputs=value)
+        return inner
+
+    @jit
+    def build(q: Any) -> Any:
+        before = [meet(inputs=q), meet(inputs=q)]
+        with autograph() as graph:
+            x = meet(inputs={"a": q})
+            y = meet(inputs=q)
+            z = meet(inputs=[x, y])
+            w = helper(z)
+        after = [meet(inputs=q), meet(inputs=q)]
+        return graph, before, after
+
+    for _ in range(3):
+        MADE.clear()
+        graph, before, after = build("q")
+        assert before == after == ["<q>", "<q>"]
+        assert len(MADE) == 4, "nothing of what was recorded was made"
+        assert graph.order == ("x", "y", "z", "inner")
+        assert execute(graph)["z"] == "<[\"<{'a': 'q'}>\", '<q>']>"
+    assert compile_report(build)
