@@ -135,9 +135,12 @@ def _decorate(target: Any, options: Options) -> Any:
 
 def _offer_call(cls: type) -> None:
     """Let a recording see calls of the operators of `cls` (`ember_jit.graph`)."""
-    call = inspect.getattr_static(cls, "__call__", None)
-    if isinstance(call, FunctionType):
-        offer(call)
+    for each in cls.__mro__:  # not the metaclass: its `__call__` makes instances
+        if "__call__" in vars(each):
+            call = vars(each)["__call__"]
+            if isinstance(call, FunctionType):
+                offer(call)
+            return
 
 
 def _check_signature(cls: type, forward: FunctionType) -> None:

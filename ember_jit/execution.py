@@ -116,7 +116,7 @@ def _program(graph: Graph, outputs: list[str] | None, options: XCSExecutionOptio
     key = (
         graph.version,
         None if outputs is None else tuple(outputs),
-        tuple(sorted(options.given.items(), key=lambda pair: pair[0])),
+        tuple(sorted((n, v) for n, v in options.given.items() if n != "timeout")),
     )
     kept = graph.programs
     found = kept.get(key)

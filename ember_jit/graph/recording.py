@@ -27,6 +27,7 @@ from ember_jit.graph.model import Graph
 from ember_jit.graph.recorder import Recorder, active, current
 from ember_jit.operators import Operator
 from ember_jit.runtime import overlays
+from ember_jit.runtime.dispatch import unit_of
 
 
 @contextmanager
@@ -90,15 +91,27 @@ def _hear(
     recorder = active()
     if recorder is None:
         return overlays.UNHEARD
-    if args and inspect.getattr_static(type(args[0]), function.__name__, None) is function:
-        owner = args[0]
-        is_call = function.__name__ == "__call__"
-        return recorder.record(
-            owner if is_call else MethodType(function, owner), args[1:], kwargs, frame
-        )
-    if args and function.__name__ == "__call__":  # reached by `super().__call__(...)`
-        return recorder.record(MethodType(function, args[0]), args[1:], kwargs, frame)
-    return recorder.record(function, args, kwargs, frame)
+    if not args:
+        return recorder.record(function, args, kwargs, frame)
+    owner = args[0]
+    is_call = function.__name__ == "__call__"
+    if is_call and not _is_operator(owner):
+        return overlays.UNHEARD  # it shares its `__call__` with a decorated class
+    if inspect.getattr_static(type(owner), function.__name__, None) is function:
+        callee = owner if is_call else MethodType(function, owner)
+    elif is_call:  # reached by `super().__call__(...)`
+        callee = MethodType(function, owner)
+    else:
+        return recorder.record(function, args, kwargs, frame)
+    return recorder.record(callee, args[1:], kwargs, frame)
+
+
+def _is_operator(owner: Any) -> bool:
+    """Whether calls of this object are recorded: its class derives from `Operator`, or was decorated."""
+    if issubclass(type(owner), Operator):
+        return True
+    forward = inspect.getattr_static(type(owner), "forward", None)
+    return isinstance(forward, FunctionType) and unit_of(forward) is not None
 
 
 def _calls_of_operators() -> Iterator[FunctionType]:

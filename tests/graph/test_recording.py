@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import enum
 import json
 import pickle
+import re
 import threading
 from collections import namedtuple
 from typing import Any
@@ -418,3 +420,60 @@ def test_a_recording_inside_a_compiled_function_records_under_the_same_names() -
         assert graph.order == ("x", "y", "z", "inner")
         assert execute(graph)["z"] == "<[\"<{'a': 'q'}>\", '<q>']>"
     assert compile_report(build)
+
+
+class Base:
+    """Not ours: some other package's base class."""
+
+    def __call__(self, *, inputs: Any) -> Any:
+        return self.forward(inputs=inputs)
+
+    def forward(self, *, inputs: Any) -> Any:
+        raise NotImplementedError
+
+
+@jit
+class Decorated(Base):
+    def forward(self, *, inputs: Any) -> Any:
+        return ("decorated", inputs)
+
+
+class Sibling(Base):
+    def forward(self, *, inputs: Any) -> Any:
+        return ("sibling", inputs)
+
+
+def test_classes_that_share_a_base_with_a_decorated_one_are_not_recorded() -> None:
+    with autograph() as graph:
+        x = Decorated()(inputs=1)
+        y = Sibling()(inputs=2)
+    assert y == ("sibling", 2)
+    assert graph.order == ("x",)
+    assert execute(graph) == {"x": ("decorated", 1)}
+
+
+def test_a_decorated_class_with_a_metaclass_is_still_made_while_recording() -> None:
+    @jit
+    class Colour(enum.Flag):
+        RED = 1
+        BLUE = 2
+
+    class Meta(type):
+        def __call__(cls, *args: Any) -> Any:
+            return super().__call__(*args)
+
+    @jit
+    class Made(metaclass=Meta):
+        def __call__(self, *, inputs: Any) -> Any:
+            return self.forward(inputs=inputs)
+
+        def forward(self, *, inputs: Any) -> Any:
+            return [inputs]
+
+    with autograph() as graph:
+        made = Made()
+        assert re.compile("a|b", re.I)
+        assert Colour(1) | Colour(2)
+        x = made(inputs=1)
+    assert graph.order == ("x",)
+    assert execute(graph) == {"x": [1]}
