@@ -27,19 +27,38 @@ from ember_jit.runtime import dispatch as _dispatch
 from ember_jit.runtime.dispatch import disable_structural_jit
 
 if TYPE_CHECKING:
+    from ember_jit.execution import ExecutionResult, execute
+    from ember_jit.graph.model import Graph
+    from ember_jit.graph.recording import autograph
+    from ember_jit.options import (
+        JITOptions,
+        TransformOptions,
+        XCSExecutionOptions,
+        execution_options,
+    )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.xcs import XCSAPI
 
 __version__ = "0.1.0"
 __all__ = [
+    "XCSAPI",
     "EffectViolation",
     "EmberError",
+    "ExecutionResult",
+    "Graph",
+    "JITOptions",
     "Operator",
+    "TransformOptions",
+    "XCSExecutionOptions",
+    "autograph",
     "commutes",
     "compile_report",
     "disable_structural_jit",
     "dump",
     "effects",
+    "execute",
+    "execution_options",
     "explain",
     "idempotent",
     "jit",
@@ -51,15 +70,28 @@ __all__ = [
     "structural_jit",
     "thread_bound",
 ]
-_LAZY = {"explain": "explain", "compile_report": "explain", "dump": "dump"}
+_LAZY = {
+    "ExecutionResult": "execution",
+    "Graph": "graph.model",
+    "JITOptions": "options",
+    "TransformOptions": "options",
+    "XCSAPI": "xcs",
+    "XCSExecutionOptions": "options",
+    "autograph": "graph.recording",
+    "compile_report": "report.explain",
+    "dump": "report.dump",
+    "execute": "execution",
+    "execution_options": "options",
+    "explain": "report.explain",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reports when they are first used."""
+    """Import the reports and the graphs when they are first used."""
     if name in _LAZY:
         import importlib
 
-        return getattr(importlib.import_module(f"ember_jit.report.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"ember_jit.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'ember_jit' has no attribute {name!r}")
 
 

@@ -12,6 +12,7 @@ from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
 from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.originals import is_replacement
+from ember_jit.runtime.overlays import offer
 
 T = TypeVar("T")
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -112,6 +113,7 @@ def _decorate(target: Any, options: Options) -> Any:
         forward = inspect.getattr_static(target, "forward", None)
         if isinstance(forward, FunctionType):
             _check_signature(target, forward)
+            _offer_call(target)
             _install(forward, options, single=True)
         return target
     if isinstance(target, MethodType) and isinstance(target.__func__, FunctionType):
@@ -120,6 +122,7 @@ def _decorate(target: Any, options: Options) -> Any:
     forward = inspect.getattr_static(type(target), "forward", None)
     if isinstance(forward, FunctionType):
         _check_signature(type(target), forward)
+        _offer_call(type(target))
         _install(forward, options, single=True)
         return target
     if callable(target):
@@ -128,6 +131,16 @@ def _decorate(target: Any, options: Options) -> Any:
         f"{target!r} ({type(target).__name__}) is neither a function, nor a class or object with a `forward` method. "
         "Decorate the operator class, or give it `def forward(self, *, inputs)`."
     )
+
+
+def _offer_call(cls: type) -> None:
+    """Let a recording see calls of the operators of `cls` (`ember_jit.graph`)."""
+    for each in cls.__mro__:  # not the metaclass: its `__call__` makes instances
+        if "__call__" in vars(each):
+            call = vars(each)["__call__"]
+            if isinstance(call, FunctionType):
+                offer(call)
+            return
 
 
 def _check_signature(cls: type, forward: FunctionType) -> None:

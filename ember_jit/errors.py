@@ -8,6 +8,9 @@ that provokes it, and each message ends with its `EMB` number, which names a pag
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class EmberError(Exception):
     """Base class of the mistakes that ember_jit reports to its user.
@@ -20,6 +23,20 @@ class EmberError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(f"{message} [{self.code}]")
+
+
+def near_misses(name: object, candidates: Iterable[str]) -> str:
+    """What a message about an unknown name ends with: the names that look like it, else all there are.
+
+    Example:
+        >>> near_misses("serch", ["search", "judge"])
+        "; did you mean 'search'?"
+    """
+    known = list(candidates)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"; there are {', '.join(map(repr, known))}" if known else "; there are none"
 
 
 class OptionError(EmberError, ValueError):
@@ -62,6 +79,52 @@ class EffectViolation(EmberError, AssertionError):
     """`effects.verify` saw a declared operator do what its label rules out."""
 
     code = "EMB020"
+
+
+class RecordedValueError(EmberError, TypeError):
+    """The value of a recorded call was needed while it was only recorded: `if x:` under `autograph()`."""
+
+    code = "EMB030"
+
+
+class RecordingError(EmberError, RuntimeError):
+    """A recording was used where it cannot be: nested, unfinished, or with another graph's values."""
+
+    code = "EMB031"
+
+
+class GraphError(EmberError, ValueError):
+    """A graph cannot be built like that: a cycle, or a name that is taken."""
+
+    code = "EMB032"
+
+
+class UnknownNodeError(EmberError, KeyError):
+    """A graph, or its results, have nothing of that name: `results["answr"]`."""
+
+    code = "EMB033"
+
+    def __str__(self) -> str:
+        """The message itself; `KeyError` would show it in quotes."""
+        return str(self.args[0])
+
+
+class GraphInputError(EmberError, ValueError):
+    """The inputs of a graph are not those that it declares: one is missing, or unknown."""
+
+    code = "EMB034"
+
+
+class UnboundNodeError(EmberError, RuntimeError):
+    """A graph that was read from JSON is executed before its callables are bound again."""
+
+    code = "EMB035"
+
+
+class ExecutionTimeout(EmberError, TimeoutError):
+    """`execute(graph, options=execution_options(timeout=...))` ran out of time."""
+
+    code = "EMB036"
 
 
 class InternalCompilerWarning(UserWarning):

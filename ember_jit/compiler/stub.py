@@ -1,85 +1,23 @@
-"""Stubs: what a decorated function runs until its first call has compiled it.
-
-The stub keeps the function's signature, name and place, so that nothing that looks at the function can
-tell; stubs of one signature share one compiled template, so decorating costs a few microseconds.
-"""
+"""Stubs: what a decorated function runs until its first call has compiled it (`runtime.stubs`)."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from types import CodeType, FunctionType
+from types import FunctionType
 
 from ember_jit.compiler import lazy_driver
 from ember_jit.runtime.dispatch import Options, Unit, register
 from ember_jit.runtime.originals import remember
-
-_UNIT, _SELF = "<ember_jit unit>", "<ember_jit function>"
+from ember_jit.runtime.overlays import put_code
+from ember_jit.runtime.stubs import stub_code
 
 
 def install_stub(function: FunctionType, options: Options) -> Unit:
     """Put a stub in place of the code of `function`."""
     lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
-    code = function.__code__
-    args = (
-        code.co_argcount
-        + code.co_kwonlyargcount
-        + bool(code.co_flags & 4)
-        + bool(code.co_flags & 8)
-    )
-    template = _template(
-        code.co_posonlyargcount,
-        code.co_argcount,
-        code.co_kwonlyargcount,
-        code.co_flags & 12,
-        code.co_varnames[:args],
-        code.co_freevars,
-    )
-    stub = template.replace(
-        co_name=code.co_name,
-        co_qualname=code.co_qualname,
-        co_filename=code.co_filename,
-        co_firstlineno=code.co_firstlineno,
-        co_flags=code.co_flags & ~0x1FF0000 | template.co_flags & 0x1FF0000,
-        co_consts=tuple(unit if const == _UNIT else const for const in template.co_consts),
-    )
-    remember(stub, code)
+    stub = stub_code(function.__code__, unit)
+    remember(stub, function.__code__)
     unit.stub = stub
-    function.__code__ = stub
+    put_code(function, stub)
     register(function, unit)
     return unit
-
-
-@lru_cache(maxsize=1024)
-def _template(
-    posonly: int,
-    positional: int,
-    keyword_only: int,
-    stars: int,
-    names: tuple[str, ...],
-    free: tuple[str, ...],
-) -> CodeType:
-    """The stub for one signature."""
-    plain = names[:positional]
-    keywords = names[positional : positional + keyword_only]
-    rest = list(names[positional + keyword_only :])
-    varargs = rest.pop(0) if stars & 4 else None
-    varkw = rest.pop(0) if stars & 8 else None
-    params = [*plain[:posonly], *(["/"] if posonly else []), *plain[posonly:]]
-    params += [f"*{varargs}"] if varargs else ["*"] if keywords else []
-    params += list(keywords) + ([f"**{varkw}"] if varkw else [])
-    args = "".join(f"{name}, " for name in plain) + (f"*{varargs}," if varargs else "")
-    kwargs = ", ".join(
-        [f"{name!r}: {name}" for name in keywords] + ([f"**{varkw}"] if varkw else [])
-    )
-    mention = f"; {', '.join(name for name in free)}" if free else ""
-    outer = ", ".join(name for name in free)
-    text = (
-        f"def outer({outer}):\n"
-        f" def stub({', '.join(params)}):\n"
-        f"  try: return {_UNIT!r}.first(({args}), {{{kwargs}}})\n"
-        f"  except BaseException: {_UNIT!r}.trim(); raise{mention}\n"
-    )
-    module = compile(text, "<ember_jit stub>", "exec", dont_inherit=True)
-    made = next(const for const in module.co_consts if isinstance(const, CodeType))
-    return next(const for const in made.co_consts if isinstance(const, CodeType))

@@ -24,8 +24,10 @@ from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime.originals import remember, twin_of
+from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
+from ember_jit.runtime.stubs import trim_traceback
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -57,6 +59,11 @@ def disable_structural_jit() -> Iterator[None]:
         yield
     finally:
         _disabled.reset(token)
+
+
+def is_disabled() -> bool:
+    """Whether `disable_structural_jit` is in force in this context."""
+    return _disabled.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +172,14 @@ class Unit:
                 self.internal_error(exc)
             self.stats.compile_seconds = perf_counter() - began
             if result is None:
-                function.__code__ = self.original
+                put_code(function, self.original)
             else:
                 code, self.plan = result
                 self._limit = self.plan.max_workers
                 self._window = self.plan.window
                 self.stats.compiled = True
                 remember(code, self.original)
-                function.__code__ = code
+                put_code(function, code)
             self._settled = True
             for observe in after_compiling:
                 observe(self, function)
@@ -191,15 +198,7 @@ class Unit:
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-        exc = sys.exception()
-        assert exc is not None
-        trace: TracebackType | None = exc.__traceback__
-        while trace is not None and (
-            trace.tb_frame.f_code is self.stub
-            or trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-        ):
-            trace = trace.tb_next
-        exc.__traceback__ = trace
+        trim_traceback(self.stub)
 
     # ------------------------------------------------------------------ every call
     def open(self, owner: Any) -> Run | None:
@@ -241,6 +240,7 @@ class Unit:
 def register(function: FunctionType, unit: Unit) -> None:
     """Remember that `function` was decorated; a function that is left alone keeps no other trace of it."""
     _units[function] = unit
+    offer(function)
 
 
 def register_left_alone(function: FunctionType, options: Options, reason: str) -> None:

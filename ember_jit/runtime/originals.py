@@ -20,7 +20,11 @@ def remember(replacement: CodeType, original: CodeType) -> None:
 
 def original_code(function: FunctionType) -> CodeType:
     """The code of `function` as its author wrote it."""
-    code = function.__code__
+    return code_beneath(function.__code__)
+
+
+def code_beneath(code: CodeType) -> CodeType:
+    """The code that `code` stands for: what its author wrote."""
     found = _originals.get(id(code))
     return code if found is None else found[1]
 

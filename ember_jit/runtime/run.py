@@ -20,7 +20,7 @@ from collections import deque
 from contextvars import copy_context
 from typing import Any
 
-from ember_jit.runtime import events, guarded, journal
+from ember_jit.runtime import events, guarded, journal, overlays
 from ember_jit.runtime.cells import LOST, OK, Cell, Walk
 from ember_jit.runtime.issuing import IssuingRun
 from ember_jit.runtime.outcomes import repair
@@ -66,6 +66,8 @@ class Run(IssuingRun):
 
     def ahead(self, number: int, *values: Any) -> None:
         """Start issue program `number` here, with the retire program's own variables."""
+        if overlays.listening and overlays.heard():
+            return  # calls are recorded here, not made
         with self.lock:
             if self.epoch:
                 self._abandon()
@@ -168,6 +170,8 @@ class Run(IssuingRun):
 
     def enter(self, callee: Any) -> Any:
         """A compiled stand-in for an undecorated composite that is called inline, or `callee` itself."""
+        if overlays.listening and overlays.heard():
+            return callee  # under its own name, where its calls are recorded
         return self.plan.enter(callee)
 
     def close(self) -> None:

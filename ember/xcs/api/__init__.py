@@ -1,0 +1,1 @@
+"""The explicit interface: `types` has the options, `core` the object."""

@@ -1,0 +1,5 @@
+"""The interface as an object."""
+
+from ember_jit.xcs import XCSAPI
+
+__all__ = ["XCSAPI"]

@@ -1,0 +1,1 @@
+"""Where the structural compiler is published."""
