@@ -23,12 +23,13 @@ from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
-from ember_jit.compiler.source import NoSource, Source, source_of
+from ember_jit.compiler.source import NoSource, Source, names_of, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.effects import labels_all_instances
 from ember_jit.ir.ops import Function
+from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
@@ -134,7 +135,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         unit.stats.left_alone = f"no source: {exc}"
         return None
     clock.lap("capture")
-    reserved = _reserved_name(source)
+    reserved = _reserved_name(source, unit.original)
     if reserved:
         unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
         return None
@@ -188,18 +189,19 @@ def _fill(
     options: Options,
     inference: Inference,
 ) -> None:
+    names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
         for number, loops in issue.sites.items():
             site = function.sites[number]
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = site.line
-            plan.site_names[number] = site.text
+            names.nodes[number] = site.node
         for number, (node, loops, inner) in issue.kept.items():
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = getattr(node, "lineno", 0)
-            plan.site_names[number] = ast.unparse(node)[:60]
+            names.nodes[number] = node
             if inner:
                 plan.groups[number] = frozenset(inner)
     plan.loop_count = len(function.loops)
@@ -225,8 +227,10 @@ def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
     return any(stand_in(each, inference.effect(each), options) is not None for each in live)
 
 
-def _reserved_name(source: Source) -> str:
-    for node in ast.walk(source.node):
+def _reserved_name(source: Source, code: CodeType) -> str:
+    if not any(_RESERVED.match(name) for name in names_of(code)):
+        return ""  # the code has every name that the tree has, and attributes besides
+    for node in walk(source.node):
         name = (
             node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
         )
@@ -246,6 +250,18 @@ def _is_method(function: FunctionType, owner: Any) -> bool:
         ):
             return True
     return any(value is function for cls in type(owner).__mro__ for value in cls.__dict__.values())
+
+
+class _SiteNames(dict[int, str]):
+    """What the call sites are called in events, written out when one is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: dict[int, ast.expr] = {}
+
+    def __missing__(self, number: int) -> str:
+        name = self[number] = " ".join(ast.unparse(self.nodes[number]).split())
+        return name
 
 
 class _Clock:

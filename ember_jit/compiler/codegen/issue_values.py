@@ -21,6 +21,7 @@ from ember_jit.compiler.codegen.guard import CannotGuard, Guard
 from ember_jit.compiler.codegen.names import defined, free_in
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import Function, Op, base
+from ember_jit.ir.syntax import walk
 
 if TYPE_CHECKING:
     from ember_jit.compiler.codegen.issue import Issue
@@ -42,7 +43,6 @@ class IssueValues:
         keys: index variables of the loops that are open.
         fresh: which expressions make objects of their own.
         loops_open: how many loops are open in the text that is being written.
-        parents: syntax node -> its parent.
         in_block, block: whether a block of glue is being written, and for which op.
         now: the op that is being emitted.
         order, loops_of: the region's ops -> their position and the loops around them.
@@ -66,7 +66,6 @@ class IssueValues:
     keys: list[str]
     fresh: Freshness
     loops_open: int
-    parents: dict[ast.AST, ast.AST]
     in_block: bool
     block: Op | None
     now: Op | None
@@ -108,7 +107,7 @@ class IssueValues:
         if state == LOST:
             return "", LOST
         try:
-            text = ast.unparse(ast.fix_missing_locations(self.guard.expr(node)))
+            text = ast.unparse(self.guard.expr(node))
         except CannotGuard:
             return "", LOST
         if state == KNOWN or isinstance(node, ast.Name):
@@ -120,7 +119,7 @@ class IssueValues:
     def _callee(self, func: ast.expr) -> str:
         """Text that looks up a callee now; empty if that cannot be done."""
         try:
-            text = ast.unparse(ast.fix_missing_locations(self.guard.callee(func)))
+            text = ast.unparse(self.guard.callee(func))
         except CannotGuard:
             return ""
         return text if self._state(func) == KNOWN else ""
@@ -217,10 +216,10 @@ class IssueValues:
         """Whether the retire program uses `name` only inside the block that is being emitted."""
         assert self.block is not None
         assert self.block.stmt is not None
-        inside = {id(n) for n in ast.walk(self.block.stmt)}
+        inside = {id(n) for n in walk(self.block.stmt)}
         return all(
             id(n) in inside
-            for n in ast.walk(self.facts.source.node)
+            for n in walk(self.facts.source.node)
             if isinstance(n, ast.Name) and n.id == name
         )
 
@@ -251,10 +250,7 @@ class IssueValues:
             return None
         number = self.next_site
         self.next_site += 1
-        inner = tuple(
-            site.number
-            for site in self.function.sites
-            if any(n is site.node for n in ast.walk(node))
-        )
+        within = set(walk(node))
+        inner = tuple(site.number for site in self.function.sites if site.node in within)
         self.issue.kept[number] = (node, self._loops_now(), inner)
         return f"_w.keep({self._key(number)}, {self.region.number}, {text})"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 
 from ember_jit.ir.ops import EXITS, Op, Region, base
+from ember_jit.ir.syntax import walk
 
 
 def called_name(func: ast.expr) -> str:
@@ -46,9 +47,7 @@ def free_in(node: ast.AST, bound: frozenset[str], found: set[str]) -> None:
         return
     if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         free_in(node.generators[0].iter, bound, found)
-        targets = {
-            n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)
-        }
+        targets = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         inner = bound | targets
         for generator in node.generators[1:]:
             free_in(generator.iter, inner, found)

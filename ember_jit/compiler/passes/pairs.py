@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ember_jit.ir.ops import Op, base
+from ember_jit.ir.syntax import walk
 
 _Step = tuple[Op, int, int]
 
@@ -166,11 +167,13 @@ class _Flow:
         """Names that say whether `loop` goes on."""
         control = reads if loop.kind == "for" else 0
         if loop.kind == "while" and loop.value is not None:
-            for node in ast.walk(loop.value):
+            for node in walk(loop.value):
                 if isinstance(node, ast.Name):
                     control |= self._bit(node.id)
         for inner in loop.walk():
-            if inner.kind == "if" and any(each.kind in ("break", "return") for each in inner.walk()):
+            if inner.kind == "if" and any(
+                each.kind in ("break", "return") for each in inner.walk()
+            ):
                 control |= self._mask(inner.uses)
         return control
 
