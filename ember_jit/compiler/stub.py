@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import Any
 
 from ember_jit.compiler import lazy_driver
 from ember_jit.runtime.dispatch import Options, Unit, register
 from ember_jit.runtime.originals import remember
 
-_UNIT, _SELF = "<ember_jit unit>", "<ember_jit function>"
+_UNIT = "<ember_jit unit>"
+_FUTURE_MASK = 0x1FF0000  # the CO_FUTURE_* bits
 
 
 def install_stub(function: FunctionType, options: Options) -> Unit:
     """Put a stub in place of the code of `function`."""
-    lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
     code = function.__code__
     args = (
@@ -40,7 +41,7 @@ def install_stub(function: FunctionType, options: Options) -> Unit:
         co_qualname=code.co_qualname,
         co_filename=code.co_filename,
         co_firstlineno=code.co_firstlineno,
-        co_flags=code.co_flags & ~0x1FF0000 | template.co_flags & 0x1FF0000,
+        co_flags=code.co_flags & ~_FUTURE_MASK,
         co_consts=tuple(unit if const == _UNIT else const for const in template.co_consts),
     )
     remember(stub, code)
@@ -48,6 +49,18 @@ def install_stub(function: FunctionType, options: Options) -> Unit:
     function.__code__ = stub
     register(function, unit)
     return unit
+
+
+def _forward(self: Any, *, inputs: Any) -> Any:
+    """The stub of the usual signature, as `_template` would write it: compiled when this module was."""
+    try:
+        return "<ember_jit unit>".first((self,), {"inputs": inputs})  # type: ignore[attr-defined]
+    except BaseException:
+        "<ember_jit unit>".trim()  # type: ignore[attr-defined]
+        raise
+
+
+_USUAL = (0, 1, 1, 0, ("self", "inputs"), ())
 
 
 @lru_cache(maxsize=1024)
@@ -60,6 +73,8 @@ def _template(
     free: tuple[str, ...],
 ) -> CodeType:
     """The stub for one signature."""
+    if (posonly, positional, keyword_only, stars, names, free) == _USUAL:
+        return _forward.__code__
     plain = names[:positional]
     keywords = names[positional : positional + keyword_only]
     rest = list(names[positional + keyword_only :])

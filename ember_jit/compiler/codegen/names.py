@@ -71,10 +71,13 @@ def defined(op: Op) -> set[str]:
 
 def meet(states: list[dict[str, int]]) -> dict[str, int]:
     """The statuses that hold whichever of `states` one comes from: of two, the greater."""
-    merged: dict[str, int] = {}
-    for state in states:
+    merged = dict(states[0])
+    for state in states[1:]:
+        if state == merged:
+            continue  # most often, and much the fastest to see
         for name, status in state.items():
-            merged[name] = max(merged.get(name, status), status)
+            if status > merged.get(name, -1):
+                merged[name] = status
     return merged
 
 
