@@ -21,6 +21,7 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
 from ember_jit.compiler.source import NoSource, Source, names_of, source_of
@@ -148,29 +149,30 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     clock.lap("effects")
     lowered = Lowering(source, facts, function.__qualname__).run()
     artifacts.stages["lowered"] = lowered
-    escaped = mark_escapes(lowered)
-    artifacts.stages["escape"] = escaped
+    escaped = artifacts.stages["escape"] = mark_escapes(lowered)
+    branched = artifacts.stages["continues"] = without_continues(escaped)
     if config().strict_internal:
         verify(lowered)
         verify(escaped)
+        verify(branched)
     clock.lap("lower")
-    regions = artifacts.regions = find_regions(escaped, unit.options.parallel_threshold)
+    regions = artifacts.regions = find_regions(branched, unit.options.parallel_threshold)
     clock.lap("regions")
     if not regions and not any(
-        _can_enter(facts.calls[site.node], inference, unit.options) for site in escaped.sites
+        _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
     ):
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
     plan = Plan(function.__qualname__)
-    next_site = len(escaped.sites)
+    next_site = len(branched.sites)
     bounded = unit.options.max_extra_calls is not None
     for region in regions:
-        emitter = IssueEmitter(escaped, region, facts, next_site, bounded)
+        emitter = IssueEmitter(branched, region, facts, next_site, bounded)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
-    retire = artifacts.retire = retire_program(source, escaped, regions, artifacts.issues)
+    retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
     clock.lap("emit")
-    _fill(plan, escaped, regions, artifacts.issues, unit.options, inference)
+    _fill(plan, branched, regions, artifacts.issues, unit.options, inference)
     code = link_retire_program(unit, function, source, retire)
     if code is None:
         unit.stats.left_alone = "the retire program does not compile to the same variables"

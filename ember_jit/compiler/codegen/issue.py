@@ -85,6 +85,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.loops_of = enclosing_loops(region.ops)
         self.mutations = [(base(op.defs[0]), op) for op in everything if op.kind == "mutate"]
         self._part_count = 0
+        self._unpacked = len(function.loops)  # `_u0`, `_u1` ... are the elements of the loops
         self._sink = []
         self.issue = Issue("", f"_ahead_{region.number}", ())
 

@@ -16,7 +16,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
-from ember_jit.compiler.codegen.fresh import Freshness
+from ember_jit.compiler.codegen.fresh import NEW, SHARED, Freshness, Shape
 from ember_jit.compiler.codegen.guard import CannotGuard, Guard
 from ember_jit.compiler.codegen.names import defined, free_in
 from ember_jit.compiler.passes.regions import AheadRegion
@@ -73,6 +73,7 @@ class IssueValues:
     loops_of: dict[Op, frozenset[Op]]
     mutations: list[tuple[str, Op]]
     _part_count: int
+    _unpacked: int
     _sink: list[str | None]
 
     def line(self, text: str) -> None:
@@ -189,27 +190,36 @@ class IssueValues:
             if target.id.startswith("_t") and self.fresh.value(op.value):
                 self.fresh.temps.add(target.id)
             return
-        if self._fresh_parts(op.value):
-            self._lose(op)
-            return
-        self._unpack(target, text, state)
+        self._unpack(target, text, state, self._parts(op.value))
 
-    def _unpack(self, target: ast.expr, text: str, state: int) -> None:
-        if not isinstance(target, ast.Tuple | ast.List) or not all(
-            isinstance(each, ast.Name) for each in target.elts
-        ):
+    def _unpack(self, target: ast.expr, text: str, state: int, shape: Shape = SHARED) -> None:
+        """Assign the parts of `text`; a part that is an object made anew is lost."""
+        elements = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        deep = (ast.Name, ast.Tuple, ast.List) if state == KNOWN else (ast.Name,)
+        shapes = shape if isinstance(shape, tuple) else (shape,) * len(elements)
+        fits = bool(elements) and len(shapes) == len(elements) and shape != NEW
+        if not fits or not all(isinstance(each, deep) for each in elements):
             for name in self._names(target):
                 self.status[name] = LOST
             return
-        names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+        names: list[str] = []
+        nested: list[tuple[ast.expr, str, Shape]] = []
+        for each, part in zip(elements, shapes, strict=True):
+            if isinstance(each, ast.Name):
+                names.append(each.id)
+                self.status[each.id] = state if part == SHARED else LOST
+            else:
+                self._unpacked += 1
+                names.append(f"_u{self._unpacked}")
+                nested.append((each, names[-1], part))
         if state == KNOWN:
             self.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = _e.spread({text})")
         else:
             self.line(f"_u = _w.glue(lambda _v: _e.unpacked(_v, {len(names)}), {text})")
             for index, name in enumerate(names):
                 self.line(f"{name} = _w.glue(lambda _v: _v[{index}], _u)")
-        for name in names:
-            self.status[name] = state
+        for each, name, part in nested:
+            self._unpack(each, name, state, part)
 
     # ------------------------------------------------------------------ identity
     def _only_inside(self, name: str) -> bool:
@@ -223,10 +233,14 @@ class IssueValues:
             if isinstance(n, ast.Name) and n.id == name
         )
 
-    def _fresh_parts(self, node: ast.expr) -> bool:
-        """The same for what is unpacked: the value itself is dropped, its elements stay."""
-        plain = ast.Name | ast.Subscript | ast.Attribute | ast.Tuple | ast.List
-        return self.fresh.elements(node) or not isinstance(node, plain)
+    def _parts(self, node: ast.expr) -> Shape:
+        """Which parts of what is unpacked are objects made anew: the value itself is dropped, they stay."""
+        if isinstance(node, ast.Tuple | ast.List) and not any(
+            isinstance(each, ast.Starred) for each in node.elts
+        ):
+            return tuple([NEW if self.fresh.value(each) else SHARED for each in node.elts])
+        plain = isinstance(node, ast.Name | ast.Subscript | ast.Attribute)
+        return SHARED if plain and not self.fresh.elements(node) else NEW
 
     # ------------------------------------------------------------------ shared values
     def _key(self, site: int) -> str:

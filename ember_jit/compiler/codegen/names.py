@@ -107,13 +107,6 @@ def region_leaves(region: Region) -> bool:
     )
 
 
-def yields_pairs(node: ast.expr | None) -> bool:
-    """Whether iterating over `node` makes a tuple anew for every item."""
-    if not isinstance(node, ast.Call):
-        return False
-    return called_name(node.func) in ("enumerate", "zip", "items")
-
-
 def needed_names(ops: list[Op]) -> set[str]:
     """Names that arguments, receivers and control of calls depend on, transitively."""
     needed: set[str] = set()

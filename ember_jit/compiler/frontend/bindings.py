@@ -113,12 +113,8 @@ def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
         if not isinstance(inner, _BINDING):
             continue
         if isinstance(inner, ast.Assign):
-            for target in inner.targets:
-                owned = (
-                    isinstance(target, ast.Name)
-                    and len(inner.targets) == 1
-                    and _makes_container(inner.value, facts)
-                )
+            for target, value in _assigned(inner):
+                owned = isinstance(target, ast.Name) and _makes_container(value, facts)
                 for name in stored_names(target):
                     made[name] = made.get(name, True) and owned
         elif (
@@ -144,7 +140,21 @@ def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
     return frozenset(name for name, owned in made.items() if owned and name not in captured)
 
 
-def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
+def _assigned(node: ast.Assign) -> list[tuple[ast.expr, ast.expr | None]]:
+    """What each target of an assignment gets to itself: `x, y = [], []` is two; of `x = y = []` neither does."""
+    if len(node.targets) > 1:
+        return [(target, None) for target in node.targets]
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        parts = (*target.elts, *value.elts)
+        if len(target.elts) == len(value.elts) and not any(
+            isinstance(each, ast.Starred) for each in parts
+        ):
+            return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
+
+
+def _makes_container(value: ast.expr | None, facts: BodyAnalysis) -> bool:
     if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
     if (
@@ -153,7 +163,16 @@ def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
         and value.func.id in ("list", "dict", "set", "sorted")
     ):
         return facts.calls.get(value) is not None and facts.calls[value].role == "glue"
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):  # `[None] * len(docs)`
+        return isinstance(value.left, ast.List) and _is_count(value.right, facts)
     return False
+
+
+def _is_count(node: ast.expr, facts: BodyAnalysis) -> bool:
+    """Whether `node` is a plain number for certain: a list times anything else may be anything."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+        return node in facts.calls and facts.calls[node].role == "glue"
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 def _consumes(func: ast.expr) -> bool:
