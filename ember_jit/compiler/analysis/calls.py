@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
-_SCALARS = frozenset({"len", "str", "int", "float", "bool", "abs", "round", "repr", "format"})
 _LAZY_PAIRS = frozenset({"enumerate", "zip"})
 
 
@@ -265,7 +264,8 @@ def _result(
         return Items(LOCAL, (LOCAL, *inner[:1]) if name == "enumerate" else tuple(inner))
     if name in ("reversed", "iter", "sorted") and args:
         return Items(_element(args[0]))
-    if name in _SCALARS:
+    own = isinstance(callee, Method) or getattr(obj, "__module__", "") == "builtins"
+    if own and name in registry.SCALAR_RESULTS:  # NumPy has functions of these names, too
         return SCALAR
     return LOCAL
 
