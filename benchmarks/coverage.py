@@ -3,7 +3,7 @@
 For the fuzz programs of the gate (where it is found), the demo, the benchmark programs, and test suites
 run with every function decorated: functions decorated and compiled, call sites and how many have an
 inferred or declared effect, and, of the pairs of calls that nothing keeps in order, those that were
-really in flight in one run (seen in the runtime's own event log).
+really in flight at the same moment: issued and not yet ended, by the times in the runtime's own event log.
 """
 
 from __future__ import annotations
@@ -33,12 +33,29 @@ SUITES = [
 ]
 
 
+Flight = tuple[float, float]  # from issued to ended, in seconds
+
+
 @ember_jit.query
 class Give(ember_jit.Operator):
     """A leaf that answers the same to everything."""
 
     def forward(self, *, inputs: Any) -> Any:
         return {"v": 1}
+
+
+def met(first: Sequence[Flight], second: Sequence[Flight]) -> bool:
+    """Whether a flight of `first` and one of `second` were in the air at the same moment.
+
+    With `second` empty: whether two of `first` were.
+    """
+    latest = [0.0, 0.0]  # when the last of each kind so far has come down
+    flights = [(start, end, 0) for start, end in first] + [(start, end, 1) for start, end in second]
+    for start, end, kind in sorted(flights):
+        if start < latest[1 - kind if second else 0]:
+            return True
+        latest[kind] = max(latest[kind], end)
+    return False
 
 
 class Tally:
@@ -87,14 +104,16 @@ class Tally:
             dispatch.after_compiling.remove(self._settled)
 
     def _overlapped(self, log: events.Log) -> None:
-        issued: dict[str, Counter[int]] = {}
+        flights: dict[str, dict[int, list[Flight]]] = {}
         for call in log.calls:
             site = call.key[0] if isinstance(call.key, tuple) else call.key
-            issued.setdefault(call.owner, Counter())[site] += 1
+            end = call.ended or call.retired
+            if isinstance(site, int) and end:
+                flights.setdefault(call.owner, {}).setdefault(site, []).append((call.issued, end))
         for owner, pairs in self._compiled.items():
-            seen = issued.get(owner, Counter())
+            seen = flights.get(owner, {})
             self.counts["pairs overlapped"] += sum(
-                seen[a] > 1 if a == b else bool(seen[a] and seen[b]) for a, b in pairs
+                met(seen.get(a, []), [] if a == b else seen.get(b, [])) for a, b in pairs
             )
         self.counts["calls issued ahead"] += len(log.calls)
 

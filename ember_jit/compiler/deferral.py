@@ -15,6 +15,7 @@ import weakref
 from types import CodeType, FunctionType
 
 from ember_jit.compiler.source import NoSource, compile_functions, source_of
+from ember_jit.ir.syntax import walk
 from ember_jit.runtime.journal import deferred
 from ember_jit.runtime.originals import twin_of
 
@@ -98,7 +99,7 @@ class _Defer(ast.NodeTransformer):
                 ast.List([ast.Constant(_MARKER)], ast.Load()), ast.Constant(0), ast.Load()
             )
             node.func = ast.Call(wrapper, [func], [])
-            for inner in ast.walk(node.func):
+            for inner in walk(node.func):
                 if "lineno" in inner._attributes and not hasattr(inner, "lineno"):
                     ast.copy_location(inner, func)
         return node

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from ember_jit.compiler.analysis import bytecode, registry
+from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE
@@ -21,14 +21,16 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions
-from ember_jit.compiler.source import NoSource, Source, source_of
+from ember_jit.compiler.source import NoSource, Source, names_of, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.effects import labels_all_instances
 from ember_jit.ir.ops import Function
+from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
@@ -75,9 +77,8 @@ def inference_for(options: Options) -> Inference:
 
 @lru_cache(maxsize=1)
 def warm_up() -> None:
-    """Load what the first compilation would otherwise wait for, in the user's first call."""
+    """Make the tables that the first compilation needs, so that its stages are those of any other."""
     registry.lookup(len)
-    bytecode.load()
 
 
 def _is_pure_call(function: Any) -> bool:
@@ -134,7 +135,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         unit.stats.left_alone = f"no source: {exc}"
         return None
     clock.lap("capture")
-    reserved = _reserved_name(source)
+    reserved = _reserved_name(source, unit.original)
     if reserved:
         unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
         return None
@@ -148,29 +149,30 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     clock.lap("effects")
     lowered = Lowering(source, facts, function.__qualname__).run()
     artifacts.stages["lowered"] = lowered
-    escaped = mark_escapes(lowered)
-    artifacts.stages["escape"] = escaped
+    escaped = artifacts.stages["escape"] = mark_escapes(lowered)
+    branched = artifacts.stages["continues"] = without_continues(escaped)
     if config().strict_internal:
         verify(lowered)
         verify(escaped)
+        verify(branched)
     clock.lap("lower")
-    regions = artifacts.regions = find_regions(escaped, unit.options.parallel_threshold)
+    regions = artifacts.regions = find_regions(branched, unit.options.parallel_threshold)
     clock.lap("regions")
     if not regions and not any(
-        _can_enter(facts.calls[site.node], inference, unit.options) for site in escaped.sites
+        _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
     ):
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
     plan = Plan(function.__qualname__)
-    next_site = len(escaped.sites)
+    next_site = len(branched.sites)
     bounded = unit.options.max_extra_calls is not None
     for region in regions:
-        emitter = IssueEmitter(escaped, region, facts, next_site, bounded)
+        emitter = IssueEmitter(branched, region, facts, next_site, bounded)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
-    retire = artifacts.retire = retire_program(source, escaped, regions, artifacts.issues)
+    retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
     clock.lap("emit")
-    _fill(plan, escaped, regions, artifacts.issues, unit.options, inference)
+    _fill(plan, branched, regions, artifacts.issues, unit.options, inference)
     code = link_retire_program(unit, function, source, retire)
     if code is None:
         unit.stats.left_alone = "the retire program does not compile to the same variables"
@@ -188,18 +190,19 @@ def _fill(
     options: Options,
     inference: Inference,
 ) -> None:
+    names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
         for number, loops in issue.sites.items():
             site = function.sites[number]
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = site.line
-            plan.site_names[number] = site.text
+            names.nodes[number] = site.node
         for number, (node, loops, inner) in issue.kept.items():
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = getattr(node, "lineno", 0)
-            plan.site_names[number] = ast.unparse(node)[:60]
+            names.nodes[number] = node
             if inner:
                 plan.groups[number] = frozenset(inner)
     plan.loop_count = len(function.loops)
@@ -225,8 +228,10 @@ def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
     return any(stand_in(each, inference.effect(each), options) is not None for each in live)
 
 
-def _reserved_name(source: Source) -> str:
-    for node in ast.walk(source.node):
+def _reserved_name(source: Source, code: CodeType) -> str:
+    if not any(_RESERVED.match(name) for name in names_of(code)):
+        return ""  # the code has every name that the tree has, and attributes besides
+    for node in walk(source.node):
         name = (
             node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
         )
@@ -246,6 +251,18 @@ def _is_method(function: FunctionType, owner: Any) -> bool:
         ):
             return True
     return any(value is function for cls in type(owner).__mro__ for value in cls.__dict__.values())
+
+
+class _SiteNames(dict[int, str]):
+    """What the call sites are called in events, written out when one is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: dict[int, ast.expr] = {}
+
+    def __missing__(self, number: int) -> str:
+        name = self[number] = " ".join(ast.unparse(self.nodes[number]).split())
+        return name
 
 
 class _Clock:

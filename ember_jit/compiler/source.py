@@ -20,10 +20,11 @@ from types import CodeType, FunctionType
 from typing import Any
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-_FUTURE_MASK = 0x1FF0000  # the CO_FUTURE_* bits
+FUTURE_MASK = 0x1FF0000  # the CO_FUTURE_* bits
 _NESTED = 0x10  # CO_NESTED: only says that a function stands in a function
 _IMPORT = re.compile(r"\s*(?:from\s+[\w.]+\s+)?import\s+(.*)")
 _INDENTED = re.compile(r"[ \t]")
+_DEFINES = re.compile(r"\s*(?:async\s+)?def\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +94,15 @@ def _retrieve(function: FunctionType, code: CodeType) -> Source:
     first = code.co_firstlineno
     if not lines or first > len(lines):
         raise NoSource(f"no source lines for {code.co_filename!r}")
-    try:
-        block = inspect.getblock(lines[first - 1 :])
-    except (SyntaxError, tokenize.TokenError) as exc:
-        raise NoSource("the file does not hold its source any more") from exc
-    text = "".join(block)
-    head = "if 1:\n" if _INDENTED.match(text) else "\n"
-    try:
-        tree = ast.parse(head + text)
-    except (SyntaxError, ValueError) as exc:
-        raise NoSource("the file does not hold its source any more") from exc
-    body = tree.body[0].body if isinstance(tree.body[0], ast.If) else tree.body
-    node = body[0]
-    if not isinstance(node, FunctionNode) or len(body) != 1:
+    block = _by_indentation(lines, first)
+    node = _definition(block)
+    if node is None:
+        try:
+            block = inspect.getblock(lines[first - 1 :])
+        except (SyntaxError, tokenize.TokenError) as exc:
+            raise NoSource("the file does not hold its source any more") from exc
+        node = _definition(block)
+    if node is None:
         raise NoSource("the file does not hold its source any more")
     ast.increment_lineno(node, first - 2)
     class_name = enclosing_class(function.__qualname__)
@@ -121,9 +118,41 @@ def _retrieve(function: FunctionType, code: CodeType) -> Source:
     raise NoSource("the source in the file is not what runs (edited, wrapped or defined twice)")
 
 
+def _by_indentation(lines: list[str], first: int) -> list[str]:
+    """The lines of the definition at line `first`, if nothing in it is indented less than it.
+
+    That a string or a bracket may be is for `_definition` to notice: what is cut short does not parse.
+    """
+    start = index = first - 1
+    width = len(lines[start]) - len(lines[start].lstrip())
+    while index < len(lines) and not _DEFINES.match(lines[index]):
+        index += 1  # its decorators
+    end = index + 1
+    for index in range(end, len(lines)):
+        stripped = lines[index].lstrip()
+        if not stripped or stripped[0] == "#":
+            continue
+        if len(lines[index]) - len(stripped) <= width and stripped[0] not in ")]}":
+            break
+        end = index + 1
+    return lines[start:end]
+
+
+def _definition(block: list[str]) -> FunctionNode | None:
+    """The one function definition that `block` is, or None; its lines are counted from 2."""
+    text = "".join(block)
+    head = "if 1:\n" if _INDENTED.match(text) else "\n"
+    try:
+        tree = ast.parse(head + text)
+    except (SyntaxError, ValueError):
+        return None
+    body = tree.body[0].body if isinstance(tree.body[0], ast.If) else tree.body
+    return body[0] if len(body) == 1 and isinstance(body[0], FunctionNode) else None
+
+
 def _import_guesses(lines: list[str], code: CodeType) -> Iterator[tuple[str, ...]]:
     """Global names that the file imports: CPython compiles `imported.attribute()` differently."""
-    used = set(_all_names(code))
+    used = set(_global_names(code))
     yield tuple(sorted(used & _imported_names(code.co_filename, len(lines))))
     yield ()
 
@@ -139,11 +168,20 @@ def _imported_names(filename: str, length: int) -> frozenset[str]:
     return frozenset(names)
 
 
-def _all_names(code: CodeType) -> Iterator[str]:
+def _global_names(code: CodeType) -> Iterator[str]:
     yield from code.co_names
     for const in code.co_consts:
         if isinstance(const, CodeType):
-            yield from _all_names(const)
+            yield from _global_names(const)
+
+
+def names_of(code: CodeType) -> Iterator[str]:
+    """Every name that the source of `code` mentions, its nested functions included."""
+    for names in (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars):
+        yield from names
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from names_of(const)
 
 
 def enclosing_class(qualname: str) -> str | None:
@@ -208,7 +246,7 @@ def compile_functions(
         ast.Import(names=[ast.alias(name=name, **where)], **where) for name in imports
     ]
     module = ast.Module(body=[*body, outer], type_ignores=[])
-    flags = code.co_flags & _FUTURE_MASK
+    flags = code.co_flags & FUTURE_MASK
     try:
         compiled = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError):

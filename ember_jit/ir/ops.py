@@ -30,6 +30,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ember_jit.ir.syntax import source_text
+
 EXITS = frozenset({"return", "raise", "break", "continue"})
 KINDS = EXITS | {
     "call",
@@ -49,6 +51,9 @@ KINDS = EXITS | {
 }
 
 
+_COMPOUND = frozenset({"if", "for", "while", "try", "with", "comp"})
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A straight sequence of ops."""
@@ -66,7 +71,6 @@ class Op:
         line: line in the user's file.
         defs: SSA values it defines.
         uses: SSA values it reads.
-        text: the user's source, shortened.
         target: for `glue`, `for` and `comp`: what is assigned (a syntax tree), if anything.
         value: the expression of `glue`, the call of `call`, the test, the iterable, the element.
         regions: nested regions.
@@ -81,7 +85,6 @@ class Op:
     line: int
     defs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
-    text: str = ""
     target: ast.expr | None = None
     value: ast.expr | None = None
     regions: tuple[Region, ...] = ()
@@ -90,6 +93,11 @@ class Op:
     stmt: ast.stmt | None = None
     origin: ast.AST | None = None
     reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """The user's source, shortened; of what holds others, the first line."""
+        return source_text(self.origin, self.kind in _COMPOUND)[:100]
 
     def walk(self) -> Iterator[Op]:
         """This op and all nested ones, in program order."""
@@ -106,7 +114,7 @@ class Site:
     Attributes:
         number: its number in the function.
         node: the user's call.
-        line, text: where it stands, and its source.
+        line: where it stands.
         effect: what inference said of the receiver that was there at compile time.
         evidence: how that is known.
         lazy: it stands where a short circuit may skip it.
@@ -115,11 +123,15 @@ class Site:
     number: int
     node: ast.Call
     line: int
-    text: str
     effect: str
     evidence: str
     loops: tuple[int, ...] = ()
     lazy: bool = False
+
+    @property
+    def text(self) -> str:
+        """Its source."""
+        return source_text(self.node)
 
 
 @dataclass(frozen=True, slots=True)

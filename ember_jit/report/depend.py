@@ -69,10 +69,22 @@ class Dependence:
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     loops: dict[int, Op] = field(default_factory=dict)
+    _sites: dict[int, Node] = field(default_factory=dict)
+    _needs: dict[int, list[Edge]] = field(default_factory=dict)
 
     def of_site(self, site: int) -> Node | None:
         """The node of a call site, or None if it is not in the IR."""
-        return next((node for node in self.nodes if node.op.site == site), None)
+        if not self._sites:
+            self._sites = {node.op.site: node for node in self.nodes if node.op.site is not None}
+        return self._sites.get(site)
+
+    def needs(self, node: Node) -> list[Edge]:
+        """The data and control edges to `node`."""
+        if not self._needs:
+            for edge in self.edges:
+                if edge.kind != ORDER:
+                    self._needs.setdefault(edge.target, []).append(edge)
+        return self._needs.get(node.number, [])
 
     def reach(self, carried: bool) -> list[int]:
         """For each node, the set (as bits) of the nodes that wait for it, through any number of steps."""
@@ -102,6 +114,8 @@ def members(bits: int) -> Iterator[int]:
 
 def exclusive(a: Node, b: Node) -> bool:
     """Whether the two stand in different arms of one branch."""
+    if not a.arms or not b.arms:
+        return False
     mine = dict(a.arms)
     return any(branch in mine and mine[branch] != arm for branch, arm in b.arms)
 

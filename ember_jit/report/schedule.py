@@ -15,6 +15,7 @@ from ember_jit.compiler.analysis.notes import Notes
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import Function
+from ember_jit.ir.syntax import walk
 from ember_jit.report.depend import (
     CONTROL,
     ORDER,
@@ -40,6 +41,7 @@ class Schedule:
             walk waits for it), or "outside" (in no region).
         region: call site -> number of its region.
         overlaps: pairs of sites that may be in flight together; a site with itself: its iterations.
+        beside: the same by site: those that may be in flight beside it.
         serial: sites in a loop whose iterations wait for each other.
         formed: region -> variables that its issue program has a value for.
         filled: region -> containers that its issue program fills.
@@ -50,16 +52,14 @@ class Schedule:
     fate: dict[int, str] = field(default_factory=dict)
     region: dict[int, int] = field(default_factory=dict)
     overlaps: set[tuple[int, int]] = field(default_factory=set)
+    beside: dict[int, set[int]] = field(default_factory=dict)
     serial: set[int] = field(default_factory=set)
     formed: dict[int, set[str]] = field(default_factory=dict)
     filled: dict[int, set[str]] = field(default_factory=dict)
 
     def partners(self, site: int) -> list[int]:
         """The sites that may be in flight beside `site`, itself among them if its iterations overlap."""
-        found = {b for a, b in self.overlaps if a == site} | {
-            a for a, b in self.overlaps if b == site
-        }
-        return sorted(found)
+        return sorted(self.beside.get(site, ()))
 
     def critical_path(self) -> list[Node]:
         """The longest chain of calls that wait for each other.
@@ -100,8 +100,9 @@ def schedule(
     made = Schedule(function, dependence(function))
     issued: set[int] = set()
     for region, issue in zip(regions, issues, strict=True):
-        issued |= issued_sites(issue)
-        made.formed[region.number], made.filled[region.number] = _formed(issue)
+        text = _read(issue)
+        issued |= text.issued
+        made.formed[region.number], made.filled[region.number] = text.formed, text.filled
         for op in region.ops:
             for inner in op.walk():
                 if inner.site is not None:
@@ -121,34 +122,30 @@ def schedule(
     return made
 
 
-def issued_sites(issue: Issue) -> set[int]:
-    """The sites whose calls an issue program issues."""
-    found: set[int] = set()
-    for node in ast.walk(ast.parse(issue.text)):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-            continue
-        if node.func.attr not in ("call", "call_later") or ast.unparse(node.func.value) != "_w":
-            continue
-        key = node.args[0].elts[0] if isinstance(node.args[0], ast.Tuple) else node.args[0]
-        if isinstance(key, ast.Constant) and type(key.value) is int:
-            found.add(key.value)
+@dataclass(slots=True)
+class _Text:
+    """What the text of an issue program says: sites that it issues, variables it has, containers it fills."""
+
+    issued: set[int]
+    formed: set[str]
+    filled: set[str]
+
+
+def _read(issue: Issue) -> _Text:
+    found = _Text(set(), set(issue.params), set())
+    for node in walk(ast.parse(issue.text)):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                found.formed.add(node.id)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            first, name = node.args[0], node.func.attr
+            if name in ("mutate", "store") and isinstance(first, ast.Name):
+                found.filled.add(first.id)
+            elif name in ("call", "call_later") and isinstance(node.func.value, ast.Name):
+                key = first.elts[0] if isinstance(first, ast.Tuple) else first
+                if node.func.value.id == "_w" and isinstance(key, ast.Constant):
+                    found.issued.add(key.value)  # type: ignore[arg-type]
     return found
-
-
-def _formed(issue: Issue) -> tuple[set[str], set[str]]:
-    """The variables that an issue program has a value for, and the containers that it fills."""
-    formed, filled = set(issue.params), set()
-    for node in ast.walk(ast.parse(issue.text)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            formed.add(node.id)
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("mutate", "store")
-            and isinstance(node.args[0], ast.Name)
-        ):
-            filled.add(node.args[0].id)
-    return formed, filled
 
 
 def _fate(
@@ -165,37 +162,46 @@ def _fate(
 
 
 def _add_order(made: Schedule) -> None:
-    """What waits for what although no value and no branch says so."""
+    """What waits for what although no value and no branch says so.
+
+    Behind a node that waits for all before it, at the top level, those need no edge of their own.
+    """
     nodes = made.graph.nodes
     known = {(edge.source, edge.target) for edge in made.graph.edges if not edge.carried}
-
-    def add(source: Node, target: Node, carried: bool) -> None:
-        if carried or (source.number, target.number) not in known:
-            made.graph.edges.append(Edge(source.number, target.number, ORDER, (), carried))
-
+    blocks = [_blocks(made, node) for node in nodes]
+    # the region within which a node waits for data alone; None: for everything
+    region = [None if blocks[node.number] else _region_of(made, node) for node in nodes]
     for second in nodes:
-        for first in nodes[: second.number]:
+        for number in range(second.number - 1, -1, -1):
+            mine = region[second.number]
+            if mine is not None and mine == _start_of(made, nodes[number], blocks[number]):
+                continue
+            first = nodes[number]
             if exclusive(first, second):
                 continue
-            if _joins(made, first, second):
-                add(first, second, False)
-            blocked = _blocks(made, first) or _blocks(made, second)
-            if blocked and set(first.loops) & set(second.loops):
-                add(second, first, True)
-        if second.loops and _blocks(made, second):
-            add(second, second, True)
+            if (number, second.number) not in known:
+                made.graph.edges.append(Edge(number, second.number, ORDER))
+            if region[number] is None and not first.arms:
+                break
+    looping = [node for node in nodes if node.loops]
+    for index, second in enumerate(looping):
+        for first in looping[: index + 1]:
+            blocked = blocks[first.number] or blocks[second.number]
+            if blocked and not exclusive(first, second) and set(first.loops) & set(second.loops):
+                made.graph.edges.append(Edge(second.number, first.number, ORDER, (), True))
 
 
-def _joins(made: Schedule, first: Node, second: Node) -> bool:
-    """Whether `second` starts only when `first`, which stands before it, has been delivered."""
-    if _blocks(made, first) or _blocks(made, second):
-        return True
-    a, b = first.op.site, second.op.site
-    assert a is not None
-    assert b is not None
-    if made.region.get(a) != made.region.get(b) or a not in made.region:
-        return True
-    return made.fate[b] != AHEAD
+def _region_of(made: Schedule, node: Node) -> int | None:
+    """The region of a call that is issued ahead; None for any other, which waits for all before it."""
+    site = node.op.site
+    if site is None or made.fate[site] != AHEAD:
+        return None
+    return made.region[site]
+
+
+def _start_of(made: Schedule, node: Node, blocks: bool) -> int | None:
+    """The region in which `node` holds nothing up; None: it holds up all behind it."""
+    return None if blocks or node.op.site is None else made.region.get(node.op.site)
 
 
 def _blocks(made: Schedule, node: Node) -> bool:
@@ -207,25 +213,40 @@ def _blocks(made: Schedule, node: Node) -> bool:
 
 def _find_overlaps(made: Schedule, inner_loops: dict[int, set[int]]) -> None:
     once, ever = made.graph.reach(carried=False), made.graph.reach(carried=True)
-    for second in made.graph.nodes:
-        for first in made.graph.nodes[: second.number + 1]:
-            a, b = first.op.site, second.op.site
-            if a is None or b is None:
-                continue
-            together = set(first.loops) & set(second.loops)
-            if a == b and together and ever[first.number] >> first.number & 1:
-                made.serial.add(a)
-            if made.fate[a] != AHEAD or made.fate[b] != AHEAD or made.region[a] != made.region[b]:
-                continue
-            apart = (
-                a != b
-                and not exclusive(first, second)
-                and not once[first.number] >> second.number & 1
-            )
-            shared = together & inner_loops[made.region[a]]
-            across = bool(shared) and not ever[second.number] >> first.number & 1
-            if apart or across:
-                made.overlaps.add((a, b))
+    ahead: dict[int, list[Node]] = {}
+    for node in made.graph.nodes:
+        site = node.op.site
+        if site is None:
+            continue
+        if node.loops and ever[node.number] >> node.number & 1:
+            made.serial.add(site)
+        if made.fate[site] == AHEAD:
+            ahead.setdefault(made.region[site], []).append(node)
+    for region, nodes in ahead.items():
+        for index, second in enumerate(nodes):
+            for first in nodes[: index + 1]:
+                apart = (
+                    first is not second
+                    and not once[first.number] >> second.number & 1
+                    and not (first.arms and second.arms and exclusive(first, second))
+                )
+                if apart or _across(first, second, ever, inner_loops[region]):
+                    _overlap(made, first.op.site, second.op.site)
+
+
+def _across(first: Node, second: Node, ever: list[int], loops: set[int]) -> bool:
+    """Whether the two may be in flight together in different iterations of a loop in the region."""
+    if not (first.loops and second.loops) or ever[second.number] >> first.number & 1:
+        return False
+    return any(loop in second.loops and loop in loops for loop in first.loops)
+
+
+def _overlap(made: Schedule, a: int | None, b: int | None) -> None:
+    assert a is not None
+    assert b is not None
+    made.overlaps.add((a, b))
+    made.beside.setdefault(a, set()).add(b)
+    made.beside.setdefault(b, set()).add(a)
 
 
 def waits_for(made: Schedule, site: int) -> list[Node]:
@@ -233,11 +254,7 @@ def waits_for(made: Schedule, site: int) -> list[Node]:
     node = made.graph.of_site(site)
     if node is None:
         return []
-    sources = {
-        edge.source
-        for edge in made.graph.edges
-        if edge.target == node.number and edge.kind != ORDER and not edge.carried
-    }
+    sources = {edge.source for edge in made.graph.needs(node) if not edge.carried}
     return [made.graph.nodes[number] for number in sorted(sources)]
 
 
@@ -246,5 +263,5 @@ def decided_by(made: Schedule, site: int) -> list[Node]:
     node = made.graph.of_site(site)
     if node is None:
         return []
-    found = {e.source for e in made.graph.edges if e.target == node.number and e.kind == CONTROL}
+    found = {edge.source for edge in made.graph.needs(node) if edge.kind == CONTROL}
     return [made.graph.nodes[number] for number in sorted(found)]

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import builtins
 import io
-import logging
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import logging
 
 Entry = Callable[[], None]
 _journal: ContextVar[list[Entry] | None] = ContextVar("ember_jit_journal", default=None)
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "critical": logging.CRITICAL,
-}
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 def begin(entries: list[Entry]) -> Any:
@@ -45,8 +42,9 @@ def deferred(function: Any) -> Any:
     if function is builtins.print:
         return partial(_print, entries)
     owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
-    if type(owner) is logging.Logger and (name in _LEVELS or name == "log"):
-        return partial(_log, entries, owner, name)
+    loaded = sys.modules.get("logging")  # who logs has imported it: we need not
+    if loaded is not None and type(owner) is loaded.Logger and (name in _LEVELS or name == "log"):
+        return partial(_log, entries, cast("logging.Logger", owner), name)
     return function
 
 

@@ -10,7 +10,6 @@ template, so making one costs a few microseconds.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from functools import lru_cache
 from types import CodeType, TracebackType
@@ -18,10 +17,10 @@ from typing import Any
 
 _TARGET = "<ember_jit unit>"
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
-_SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_OWN_FLAGS = (
+_SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+_NOT_THE_STUBS = (
     0x1FF0000 | _SUSPENDS
-)  # of the stub's text, not of the function: `from __future__`, suspending
+)  # flags that the stub does not take over: `from __future__`, suspending
 
 
 def stub_code(code: CodeType, target: Any) -> CodeType:
@@ -45,7 +44,7 @@ def stub_code(code: CodeType, target: Any) -> CodeType:
         co_qualname=code.co_qualname,
         co_filename=code.co_filename,
         co_firstlineno=code.co_firstlineno,
-        co_flags=code.co_flags & ~_OWN_FLAGS | template.co_flags & _OWN_FLAGS,
+        co_flags=code.co_flags & ~_NOT_THE_STUBS,
         co_consts=tuple(target if const == _TARGET else const for const in template.co_consts),
     )
 
@@ -62,6 +61,18 @@ def trim_traceback(stub: CodeType | None) -> None:
     exc.__traceback__ = trace
 
 
+def _forward(self: Any, *, inputs: Any) -> Any:
+    """The stub of the usual signature, as `_template` would write it: compiled when this module was."""
+    try:
+        return "<ember_jit unit>".first((self,), {"inputs": inputs})  # type: ignore[attr-defined]
+    except BaseException:
+        "<ember_jit unit>".trim()  # type: ignore[attr-defined]
+        raise
+
+
+_USUAL = (0, 1, 1, 0, ("self", "inputs"), ())
+
+
 @lru_cache(maxsize=1024)
 def _template(
     posonly: int,
@@ -72,6 +83,8 @@ def _template(
     free: tuple[str, ...],
 ) -> CodeType:
     """The stub for one signature."""
+    if (posonly, positional, keyword_only, stars, names, free) == _USUAL:
+        return _forward.__code__
     plain = names[:positional]
     keywords = names[positional : positional + keyword_only]
     rest = list(names[positional + keyword_only :])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.by_hand import AsyncioByHand, Graph, NativeAsyncio, Node, ThreadsByHand, warm_pool
+from benchmarks.coverage import met
 from benchmarks.harness import (
     Bar,
     Contender,
@@ -247,3 +248,22 @@ def test_threads_by_hand_raise_a_leaf_s_error() -> None:
             ThreadsByHand(graph, pool)(inputs=1)
     finally:
         pool.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ([(1.0, 3.0)], [(2.0, 4.0)], True),
+        ([(2.0, 4.0)], [(1.0, 3.0)], True),
+        ([(1.0, 9.0), (2.0, 3.0)], [(5.0, 6.0)], True),
+        ([(1.0, 2.0)], [(2.0, 3.0)], False),
+        ([(1.0, 3.0), (2.0, 4.0)], [(5.0, 6.0)], False),
+        ([(1.0, 3.0), (2.0, 4.0)], [], True),
+        ([(1.0, 2.0), (3.0, 4.0)], [], False),
+        ([], [], False),
+    ],
+)
+def test_flights_meet_if_they_are_in_the_air_at_one_moment(
+    first: list[tuple[float, float]], second: list[tuple[float, float]], together: bool
+) -> None:
+    assert met(first, second) is together

@@ -43,6 +43,30 @@ def missing(function: Any) -> str:
 
 
 RETRIEVABLE = {
+    "a string that is indented less": (
+        'class C:\n    def f(self):\n        return """\nx\n  y"""\n\n    g = 1\n',
+        "C.f",
+    ),
+    "brackets that are indented less": (
+        "class C:\n    def f(self):\n        x = [\n  1,\n]\n        return x\n    g = 1\n",
+        "C.f",
+    ),
+    "a header whose bracket closes at the margin": (
+        "def f(\n    x,\n):\n    return x\n\n\ny = 1\n",
+        "f",
+    ),
+    "a continuation line at the margin": (
+        "def f(x):\n    y = x + \\\n1\n    return y\ny = 1\n",
+        "f",
+    ),
+    "comments at the margin": (
+        "def f(x):\n    y = x\n# why\n\n    return y\n# after\nz = 1\n",
+        "f",
+    ),
+    "decorators over several lines": (
+        "def deco(*a):\n    return lambda f: f\n@deco(\n    lambda def_: 1,\n    'x',\n)\n@deco()\ndef f(x):\n    return x\ny = 1\n",
+        "f",
+    ),
     "top level": ("def f(x):\n    return x + 1\n", "f"),
     "nested": ("def outer():\n    def f(x):\n        return x\n    return f\n", "outer()"),
     "twice nested": (

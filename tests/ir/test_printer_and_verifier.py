@@ -59,16 +59,20 @@ def test_printing_is_stable() -> None:
     assert print_function(stages(text).lowered) == print_function(stages(text).lowered)
 
 
+def written(text: str) -> ast.stmt:
+    return ast.parse(text).body[0]
+
+
 @pytest.mark.parametrize(
     ("op", "text"),
     [
-        (Op("glue", 3, ("y.1",), ("x.0",), "y = x"), "y.1 = glue(x.0)  [3] y = x"),
-        (Op("call", 3, ("t.1",), (), "f()", site=2), "t.1 = call#2  [3] f()"),
+        (Op("glue", 3, ("y.1",), ("x.0",), origin=written("y = x")), "y.1 = glue(x.0)  [3] y = x"),
+        (Op("call", 3, ("t.1",), (), site=2, origin=written("f()")), "t.1 = call#2  [3] f()"),
         (
-            Op("for", 3, ("x.1", "y.2"), ("z.0",), "for x in z:", loop=1),
+            Op("for", 3, ("x.1", "y.2"), ("z.0",), loop=1, origin=written("for x in z: y")),
             "x.1, y.2 = for loop1(z.0)  [3] for x in z:",
         ),
-        (Op("barrier", 3, text="g()", reason="why"), "barrier  [3] g()  ; why"),
+        (Op("barrier", 3, origin=written("g()"), reason="why"), "barrier  [3] g()  ; why"),
         (Op("break", 3), "break  [3]"),
     ],
 )

@@ -41,6 +41,7 @@ from ember_jit.compiler.analysis.values import (
     join,
 )
 from ember_jit.compiler.source import Source
+from ember_jit.ir.syntax import walk
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
@@ -124,8 +125,10 @@ class BodyAnalysis:
         self.effects.append(reason)
         self.effect_nodes.setdefault(node, reason)
 
-    def join_effect(self, effect: Effect, node: ast.AST, what: str) -> None:
-        """The body does what `effect` does."""
+    def join_effect(self, effect: Effect, node: ast.AST, what: str | ast.AST) -> None:
+        """The body does what `effect` does; `what` has it, in words or as the syntax that they are."""
+        if (effect.kind == UNKNOWN or effect.prints) and isinstance(what, ast.AST):
+            what = f"`{self.text(what)}`"
         if effect.kind == UNKNOWN:
             detail = str(effect.reasons[0]) if effect.reasons else effect.evidence
             fix = "" if effect.declared else "label it `@query` or `@pure` if that is what it is"
@@ -168,7 +171,7 @@ class BodyAnalysis:
                 )
         any_nonlocal = False
         for statement in body:
-            for inner in ast.walk(statement):
+            for inner in walk(statement):
                 if isinstance(inner, ast.Nonlocal):
                     any_nonlocal = True
                     self.effect(inner, f"a nested function assigns `{inner.names[0]}`")
@@ -305,9 +308,13 @@ def _same(a: Abstract, b: Abstract) -> bool:
 def _local_names(node: ast.FunctionDef) -> frozenset[str]:
     """Names that the body binds (its parameters too), nested scopes included: a superset is harmless here."""
     names = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del):
-            names.add(inner.id)
+    elsewhere: set[str] = set()
+    for inner in walk(node):
+        if isinstance(inner, ast.Name):
+            if not isinstance(inner.ctx, ast.Load):
+                names.add(inner.id)
+        elif isinstance(inner, ast.Nonlocal | ast.Global):
+            elsewhere.update(inner.names)
         elif isinstance(inner, ast.arg):
             names.add(inner.arg)
         elif isinstance(inner, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
@@ -320,7 +327,4 @@ def _local_names(node: ast.FunctionDef) -> frozenset[str]:
             names.add(inner.asname or inner.name.split(".")[0])
         elif isinstance(inner, ast.MatchAs | ast.MatchStar) and inner.name:
             names.add(inner.name)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Nonlocal | ast.Global):
-            names.difference_update(inner.names)
-    return frozenset(names)
+    return frozenset(names - elsewhere)

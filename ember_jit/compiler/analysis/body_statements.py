@@ -25,6 +25,7 @@ from ember_jit.compiler.analysis.values import (
     join,
     static_attribute,
 )
+from ember_jit.ir.syntax import walk
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -124,7 +125,7 @@ def _raise(body: BodyAnalysis, node: ast.Raise) -> None:
         if isinstance(value, Known) and isinstance(value.obj, type):  # `raise Error` makes one
             made = body.inference.of(value.obj)
             body.rest_on(made)
-            body.join_effect(made.effect, node, f"`{body.text(node)}`")
+            body.join_effect(made.effect, node, node)
 
 
 def _assert(body: BodyAnalysis, node: ast.Assert) -> None:
@@ -181,7 +182,7 @@ def _match(body: BodyAnalysis, node: Any) -> None:
     subject = body.expr(node.subject)
     inner: Abstract = ARG if isinstance(subject, Arg) else LOCAL
     for case in node.cases:
-        for pattern in ast.walk(case.pattern):
+        for pattern in walk(case.pattern):
             name = None
             if isinstance(pattern, ast.MatchAs | ast.MatchStar):
                 name = pattern.name

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
 
 _PURE_EFFECT = Effect(PURE, "an operation on values")
-_SCALARS = frozenset({"len", "str", "int", "float", "bool", "abs", "round", "repr", "format"})
 _LAZY_PAIRS = frozenset({"enumerate", "zip"})
 
 
@@ -128,37 +127,23 @@ def _conclude(
     effect: Effect,
     args: list[Abstract],
 ) -> Abstract:
-    what = f"`{body.source.segment(node.func)}`"
     if known is not None and effect.kind != UNKNOWN and (broken := _broken_condition(known, node)):
-        text = f"{what} {broken}"
-        effect = Effect(UNKNOWN, text, reasons=(Reason(body.source.filename, node.lineno, text),))
+        effect = _not_this_call(body, node, broken)
     if known is not None and known.calls_args and effect.kind != UNKNOWN:
         effect = _with_arguments(body, node, effect, args)
-    if effect.kind != UNKNOWN:
-        for arg in args:
-            if (
-                isinstance(arg, Known)
-                and _has_state(arg.obj)
-                and (known is not None and known.protocol)
-            ):
-                effect = Effect(
-                    UNKNOWN,
-                    f"{what} uses up an iterator",
-                    reasons=(
-                        Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),
-                    ),
-                )
-    if known is None and effect.kind != UNKNOWN and not effect.declared:
-        for arg in args:  # it was inferred for plain arguments
-            if isinstance(arg, Known) and not runs_no_code(arg.obj):
-                text = f"{what} is given a live {type(arg.obj).__name__}, whose methods are not followed"
-                reason = Reason(body.source.filename, node.lineno, text)
-                effect = Effect(UNKNOWN, text, reasons=(reason,), operator=effect.operator)
+    live = [arg.obj for arg in args if isinstance(arg, Known)] if effect.kind != UNKNOWN else []
+    if known is not None and known.protocol and any(_has_state(obj) for obj in live):
+        effect = _not_this_call(body, node, "uses up an iterator")
+    if known is None and not effect.declared:
+        for obj in live:  # it was inferred for plain arguments
+            if not runs_no_code(obj):
+                text = f"is given a live {type(obj).__name__}, whose methods are not followed"
+                effect = _not_this_call(body, node, text, effect.operator)
     if not isinstance(callee, ClientPart) and _defers(callee, node):
         body.prints = True
         body.calls[node] = CallFact("print", _PURE_EFFECT, callee)
         return LOCAL
-    body.join_effect(effect, node, what)
+    body.join_effect(effect, node, node.func)
     role = "barrier"
     if effect.kind == QUERY or (effect.kind == PURE and (effect.operator or effect.blocking)):
         # a call that only waits (`time.sleep`) does so on purpose: what follows is not to start before it ends
@@ -171,6 +156,13 @@ def _conclude(
     if isinstance(callee, ClientPart):
         return HANDLE
     return _result(callee, known, args, effect)
+
+
+def _not_this_call(body: BodyAnalysis, node: ast.Call, why: str, operator: bool = False) -> Effect:
+    """The effect of a call that what is known of its callee does not hold for."""
+    text = f"`{body.source.segment(node.func)}` {why}"
+    reason = Reason(body.source.filename, node.lineno, text)
+    return Effect(UNKNOWN, text, reasons=(reason,), operator=operator)
 
 
 def _defers(callee: Known | Method, node: ast.Call) -> bool:
@@ -228,7 +220,6 @@ def _with_arguments(
 
 
 def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
-    what = f"`{body.source.segment(node.func)}`"
     worst: Effect | None = None
     for obj in callee.objs:
         found = body.inference.of(obj)
@@ -242,7 +233,7 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
         if worst.kind == UNKNOWN:
             break
     assert worst is not None
-    body.join_effect(worst, node, what)
+    body.join_effect(worst, node, node.func)
     body.composite = True
     body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
     return LOCAL
@@ -307,7 +298,8 @@ def _result(
         return Items(LOCAL, (LOCAL, *inner[:1]) if name == "enumerate" else tuple(inner))
     if name in ("reversed", "iter", "sorted") and args:
         return Items(_element(args[0]))
-    if name in _SCALARS:
+    own = isinstance(callee, Method) or getattr(obj, "__module__", "") == "builtins"
+    if own and name in registry.SCALAR_RESULTS:  # NumPy has functions of these names, too
         return SCALAR
     return LOCAL
 

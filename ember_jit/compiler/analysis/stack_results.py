@@ -76,31 +76,6 @@ _MAKES_OTHERS = frozenset(
     )
 )
 _FACTORIES = (list, dict, set, int, float, str, tuple)
-_SCALARS = frozenset(
-    (
-        "len",
-        "str",
-        "int",
-        "float",
-        "bool",
-        "abs",
-        "round",
-        "repr",
-        "format",
-        "ord",
-        "chr",
-        "hash",
-        "ascii",
-        "bin",
-        "hex",
-        "oct",
-        "isinstance",
-        "issubclass",
-        "callable",
-        "any",
-        "all",
-    )
-)
 
 
 def all_plain(frame: Frame, args: Args) -> bool:
@@ -180,7 +155,7 @@ def result_of_call(
         )
     if not _gives_plain(obj, name, callee):
         return GETTER if name in ("attrgetter", "itemgetter") and plain else LOCAL
-    if name in _SCALARS or not (known.retains or known.shares):
+    if name in registry.SCALAR_RESULTS or not (known.retains or known.shares):
         return SCALAR
     if plain:
         return ARG

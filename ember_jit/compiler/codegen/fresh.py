@@ -33,21 +33,23 @@ _SCALAR_CALLS = frozenset(
 )
 _WRAPPERS = frozenset(
     {
-        "enumerate",
-        "zip",
         "reversed",
         "sorted",
         "list",
         "tuple",
         "set",
         "iter",
-        "items",
         "values",
         "keys",
         "copy",
     }
 )
+_PAIRING = frozenset({"enumerate", "zip", "items"})
 _STRINGS = frozenset({"range", "split", "splitlines", "rsplit"})
+
+
+SHARED, NEW = "shared", "new"
+Shape = str | tuple["Shape", ...]
 
 
 class Freshness:
@@ -107,6 +109,20 @@ class Freshness:
             return name not in _SCALAR_CALLS
         return True
 
+    def shape(self, node: ast.expr) -> Shape:
+        """What a loop over `node` gets: `SHARED`, `NEW`, or a tuple made anew, with the shapes of its parts."""
+        if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
+            name, args = _name(node), node.args
+            if name == "enumerate" and args:
+                return (SHARED, self.shape(args[0]))
+            if name == "zip":
+                return tuple([self.shape(arg) for arg in args])
+            if name == "items" and isinstance(node.func, ast.Attribute):
+                return (SHARED, NEW if self.elements(node.func.value) else SHARED)
+            if name in ("list", "tuple", "reversed", "iter", "sorted") and args:
+                return self.shape(args[0])
+        return NEW if self.elements(node) else SHARED
+
     def elements(self, node: ast.expr) -> bool:
         """Whether the elements of `node` may be new objects each time."""
         if isinstance(node, ast.Name):
@@ -137,6 +153,8 @@ class Freshness:
                 *node.args,
                 *([node.func.value] if isinstance(node.func, ast.Attribute) else []),
             ]
+            if name in _PAIRING:
+                return True  # tuples
             if name in _WRAPPERS or name == "get":
                 return any(self.elements(each) for each in inner)
             return name not in _STRINGS

@@ -26,6 +26,7 @@ from ember_jit.compiler.codegen.issue_values import KNOWN, LOST
 from ember_jit.compiler.codegen.names import enclosing_loops, needed_names
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import Function, base
+from ember_jit.ir.syntax import walk
 
 
 @dataclass(slots=True)
@@ -77,11 +78,6 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.depth = 1
         self.keys = []
         self.loops_open = 0
-        self.parents = {
-            child: node
-            for node in ast.walk(facts.source.node)
-            for child in ast.iter_child_nodes(node)
-        }
         self.in_block = False
         self.now = None
         self.block = None
@@ -89,13 +85,14 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.loops_of = enclosing_loops(region.ops)
         self.mutations = [(base(op.defs[0]), op) for op in everything if op.kind == "mutate"]
         self._part_count = 0
+        self._unpacked = len(function.loops)  # `_u0`, `_u1` ... are the elements of the loops
         self._sink = []
         self.issue = Issue("", f"_ahead_{region.number}", ())
 
     def run(self) -> Issue:
         """Emit the program."""
         used = {base(use) for op in self.region.ops for inner in op.walk() for use in inner.uses}
-        lazily = (node for tree in self.function.lazy for node in ast.walk(tree))
+        lazily = (node for tree in self.function.lazy for node in walk(tree))
         used |= self._free_names()
         used |= {node.id for node in lazily if isinstance(node, ast.Name)} & self.local
         params = sorted(name for name in used if name in self.bound and not name.startswith("_t"))
@@ -122,5 +119,5 @@ class IssueEmitter(IssueCalls, IssueControl):
             for inner in op.walk():
                 for tree in (inner.value, inner.target):
                     if tree is not None:
-                        names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+                        names |= {n.id for n in walk(tree) if isinstance(n, ast.Name)}
         return names & self.local

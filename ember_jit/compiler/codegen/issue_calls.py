@@ -12,14 +12,25 @@ are lost is left to the retire program (`_w.inline`), and the issue program goes
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 
 from ember_jit.compiler.codegen.guard import CannotGuard
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueValues
 from ember_jit.ir.ops import Op, base
+from ember_jit.ir.syntax import walk
 
 
 class IssueCalls(IssueValues):
     """Emits `call`, `helper` and `mutate` ops."""
+
+    @cached_property
+    def _parents(self) -> dict[ast.AST, ast.AST]:
+        """Syntax node -> its parent."""
+        return {
+            child: node
+            for node in walk(self.facts.source.node)
+            for child in ast.iter_child_nodes(node)
+        }
 
     def _register(self, op: Op) -> str:
         assert op.site is not None
@@ -33,7 +44,7 @@ class IssueCalls(IssueValues):
         key = self._register(op)
         if self.bounded:
             self.line("if _w.full: yield")
-        self.line(f"# line {op.line}: {op.text}")
+        self.line(f"# line {op.line}: {self.facts.source.line(op.line)}")
         callee = self._callee(node.func)
         if not callee:
             self.line("return _w.stop()")
@@ -54,20 +65,16 @@ class IssueCalls(IssueValues):
             args, keywords = self.guard.arguments(node)
         except CannotGuard:
             return inline
-        args_text = ast.unparse(ast.fix_missing_locations(ast.Tuple(args, ast.Load())))
-        pairs: list[tuple[ast.expr | None, ast.expr]] = [
-            (ast.Constant(k.arg) if k.arg else None, k.value) for k in keywords
-        ]
-        kwargs_text = ast.unparse(
-            ast.fix_missing_locations(ast.Dict([k for k, _ in pairs], [v for _, v in pairs]))
-        )
+        names: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in keywords]
+        keyword = ast.Dict(names, [k.value for k in keywords])
+        both = ast.unparse(ast.Tuple([ast.Tuple(args, ast.Load()), keyword], ast.Load()))
         if state == KNOWN:
-            return f"_w.call({key}, {callee}, {args_text}, {kwargs_text})"
+            return f"_w.call({key}, {callee}, {both[1:-1]})"
         maybe = self._maybe_names(*trees)
         if not self._steady(*trees):
             return inline
         parameters = self._parameters(maybe, *trees)
-        return f"_w.call_later({key}, {callee}, lambda {parameters}: ({args_text}, {kwargs_text}), {', '.join(maybe)})"
+        return f"_w.call_later({key}, {callee}, lambda {parameters}: {both}, {', '.join(maybe)})"
 
     def _reads_live_out(self, trees: list[ast.expr]) -> bool:
         """Whether an argument is a container built here that the retire program goes on using."""
@@ -82,9 +89,9 @@ class IssueCalls(IssueValues):
         The issue program passes a container of its own to the call.  The retire program's must not be
         seen beside it, or the two could be told apart.
         """
-        mine = {id(n) for tree in trees for n in ast.walk(tree)}
+        mine = {id(n) for tree in trees for n in walk(tree)}
         first = min((getattr(tree, "lineno", 0) for tree in trees), default=0)
-        for inner in ast.walk(self.facts.source.node):
+        for inner in walk(self.facts.source.node):
             if not isinstance(inner, ast.Name) or inner.id != name or id(inner) in mine:
                 continue
             if not isinstance(inner.ctx, ast.Load):
@@ -95,7 +102,7 @@ class IssueCalls(IssueValues):
 
     def _only_looks(self, node: ast.Name) -> bool:
         """Whether this use of a container neither keeps it nor hands it on."""
-        parent = self.parents.get(node)
+        parent = self._parents.get(node)
         if isinstance(parent, ast.Attribute | ast.Subscript | ast.Compare | ast.UnaryOp):
             return True
         if isinstance(parent, ast.For | ast.comprehension):
@@ -130,7 +137,7 @@ class IssueCalls(IssueValues):
             [ast.parse(callee, mode="eval").body, *args],
             keywords,
         )
-        text = ast.unparse(ast.fix_missing_locations(call))
+        text = ast.unparse(call)
         self.line(f"_w.require({callee})")
         if state == MAYBE:
             text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
@@ -190,4 +197,4 @@ class IssueCalls(IssueValues):
                 return None
         except CannotGuard:
             return None
-        return ast.unparse(ast.fix_missing_locations(call))
+        return ast.unparse(call)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from ember_jit.compiler.codegen.fresh import SHARED
 from ember_jit.compiler.codegen.issue_parts import IssueParts
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.compiler.codegen.names import (
@@ -25,7 +26,6 @@ from ember_jit.compiler.codegen.names import (
     leaves_function,
     meet,
     region_leaves,
-    yields_pairs,
 )
 from ember_jit.ir.ops import EXITS, Op, Region, base
 
@@ -154,10 +154,8 @@ class IssueControl(IssueParts):
         self.keys.append(index)
         simple = isinstance(op.target, ast.Name)
         item = op.target.id if isinstance(op.target, ast.Name) else f"_u{op.loop}"
-        targets = self._names(op.target)
-        pairs = yields_pairs(op.value)
         self.loops_open += 1
-        self._stable(lambda: self._for_body(op, index, item, simple, text, targets, pairs))
+        self._stable(lambda: self._for_body(op, index, item, simple, text))
         self.loops_open -= 1
         self.keys.pop()
         if op.regions[1].ops:
@@ -167,9 +165,9 @@ class IssueControl(IssueParts):
             self._ops(op.regions[1].ops)
             self.depth -= 1
 
-    def _for_body(
-        self, op: Op, index: str, item: str, simple: bool, text: str, targets: set[str], pairs: bool
-    ) -> None:
+    def _for_body(self, op: Op, index: str, item: str, simple: bool, text: str) -> None:
+        assert op.target is not None
+        assert op.value is not None
         if self.in_block:
             self.line(f"for {item} in _e.iterate({text}):")
             self.depth += 1
@@ -177,16 +175,11 @@ class IssueControl(IssueParts):
             self.line(f"for {index}, {item} in _w.each({text}):")
             self.depth += 1
             self.line("if _w.full: yield")
-        for name in targets:
-            self.status[name] = KNOWN
-        if op.value is not None and self.fresh.elements(op.value):
-            for name in targets:  # the retire program iterates over objects of its own
-                self.status[name] = LOST
-        elif simple and pairs:  # a tuple made anew by the iterator: the same
-            self.status[item] = LOST
-        elif not simple:
-            assert op.target is not None
-            self._unpack(op.target, item, KNOWN)
+        shape = self.fresh.shape(op.value)
+        if simple:  # an object of its own is not the one that the retire program iterates over
+            self.status[item] = KNOWN if shape == SHARED else LOST
+        else:
+            self._unpack(op.target, item, KNOWN, shape)
         self._ops(op.regions[0].ops)
         self.depth -= 1
 
@@ -230,8 +223,8 @@ class IssueControl(IssueParts):
             and self._glue_block(op)
         ):
             return
-        if orelse.ops:
-            self.line("return _w.stop()")
+        if orelse.ops and any(each.kind == "break" for each in everything):
+            self.line("return _w.stop()")  # the `else` hangs on how the loop is left
             return
         self.issue.loops.add(op.loop)
         index = f"_i{op.loop}"
@@ -241,6 +234,7 @@ class IssueControl(IssueParts):
         self._stable(lambda: self._while_body(op, index, body, test))
         self.loops_open -= 1
         self.keys.pop()
+        self._ops(orelse.ops)
 
     def _while_body(self, op: Op, index: str, body: Region, test: Region) -> None:
         assert op.value is not None

@@ -16,11 +16,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
-from ember_jit.compiler.codegen.fresh import Freshness
+from ember_jit.compiler.codegen.fresh import NEW, SHARED, Freshness, Shape
 from ember_jit.compiler.codegen.guard import CannotGuard, Guard
 from ember_jit.compiler.codegen.names import defined, free_in
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import Function, Op, base
+from ember_jit.ir.syntax import walk
 
 if TYPE_CHECKING:
     from ember_jit.compiler.codegen.issue import Issue
@@ -42,7 +43,6 @@ class IssueValues:
         keys: index variables of the loops that are open.
         fresh: which expressions make objects of their own.
         loops_open: how many loops are open in the text that is being written.
-        parents: syntax node -> its parent.
         in_block, block: whether a block of glue is being written, and for which op.
         now: the op that is being emitted.
         order, loops_of: the region's ops -> their position and the loops around them.
@@ -66,7 +66,6 @@ class IssueValues:
     keys: list[str]
     fresh: Freshness
     loops_open: int
-    parents: dict[ast.AST, ast.AST]
     in_block: bool
     block: Op | None
     now: Op | None
@@ -74,6 +73,7 @@ class IssueValues:
     loops_of: dict[Op, frozenset[Op]]
     mutations: list[tuple[str, Op]]
     _part_count: int
+    _unpacked: int
     _sink: list[str | None]
 
     def line(self, text: str) -> None:
@@ -108,7 +108,7 @@ class IssueValues:
         if state == LOST:
             return "", LOST
         try:
-            text = ast.unparse(ast.fix_missing_locations(self.guard.expr(node)))
+            text = ast.unparse(self.guard.expr(node))
         except CannotGuard:
             return "", LOST
         if state == KNOWN or isinstance(node, ast.Name):
@@ -120,7 +120,7 @@ class IssueValues:
     def _callee(self, func: ast.expr) -> str:
         """Text that looks up a callee now; empty if that cannot be done."""
         try:
-            text = ast.unparse(ast.fix_missing_locations(self.guard.callee(func)))
+            text = ast.unparse(self.guard.callee(func))
         except CannotGuard:
             return ""
         return text if self._state(func) == KNOWN else ""
@@ -190,44 +190,57 @@ class IssueValues:
             if target.id.startswith("_t") and self.fresh.value(op.value):
                 self.fresh.temps.add(target.id)
             return
-        if self._fresh_parts(op.value):
-            self._lose(op)
-            return
-        self._unpack(target, text, state)
+        self._unpack(target, text, state, self._parts(op.value))
 
-    def _unpack(self, target: ast.expr, text: str, state: int) -> None:
-        if not isinstance(target, ast.Tuple | ast.List) or not all(
-            isinstance(each, ast.Name) for each in target.elts
-        ):
+    def _unpack(self, target: ast.expr, text: str, state: int, shape: Shape = SHARED) -> None:
+        """Assign the parts of `text`; a part that is an object made anew is lost."""
+        elements = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        deep = (ast.Name, ast.Tuple, ast.List) if state == KNOWN else (ast.Name,)
+        shapes = shape if isinstance(shape, tuple) else (shape,) * len(elements)
+        fits = bool(elements) and len(shapes) == len(elements) and shape != NEW
+        if not fits or not all(isinstance(each, deep) for each in elements):
             for name in self._names(target):
                 self.status[name] = LOST
             return
-        names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+        names: list[str] = []
+        nested: list[tuple[ast.expr, str, Shape]] = []
+        for each, part in zip(elements, shapes, strict=True):
+            if isinstance(each, ast.Name):
+                names.append(each.id)
+                self.status[each.id] = state if part == SHARED else LOST
+            else:
+                self._unpacked += 1
+                names.append(f"_u{self._unpacked}")
+                nested.append((each, names[-1], part))
         if state == KNOWN:
             self.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = _e.spread({text})")
         else:
             self.line(f"_u = _w.glue(lambda _v: _e.unpacked(_v, {len(names)}), {text})")
             for index, name in enumerate(names):
                 self.line(f"{name} = _w.glue(lambda _v: _v[{index}], _u)")
-        for name in names:
-            self.status[name] = state
+        for each, name, part in nested:
+            self._unpack(each, name, state, part)
 
     # ------------------------------------------------------------------ identity
     def _only_inside(self, name: str) -> bool:
         """Whether the retire program uses `name` only inside the block that is being emitted."""
         assert self.block is not None
         assert self.block.stmt is not None
-        inside = {id(n) for n in ast.walk(self.block.stmt)}
+        inside = {id(n) for n in walk(self.block.stmt)}
         return all(
             id(n) in inside
-            for n in ast.walk(self.facts.source.node)
+            for n in walk(self.facts.source.node)
             if isinstance(n, ast.Name) and n.id == name
         )
 
-    def _fresh_parts(self, node: ast.expr) -> bool:
-        """The same for what is unpacked: the value itself is dropped, its elements stay."""
-        plain = ast.Name | ast.Subscript | ast.Attribute | ast.Tuple | ast.List
-        return self.fresh.elements(node) or not isinstance(node, plain)
+    def _parts(self, node: ast.expr) -> Shape:
+        """Which parts of what is unpacked are objects made anew: the value itself is dropped, they stay."""
+        if isinstance(node, ast.Tuple | ast.List) and not any(
+            isinstance(each, ast.Starred) for each in node.elts
+        ):
+            return tuple([NEW if self.fresh.value(each) else SHARED for each in node.elts])
+        plain = isinstance(node, ast.Name | ast.Subscript | ast.Attribute)
+        return SHARED if plain and not self.fresh.elements(node) else NEW
 
     # ------------------------------------------------------------------ shared values
     def _key(self, site: int) -> str:
@@ -251,10 +264,7 @@ class IssueValues:
             return None
         number = self.next_site
         self.next_site += 1
-        inner = tuple(
-            site.number
-            for site in self.function.sites
-            if any(n is site.node for n in ast.walk(node))
-        )
+        within = set(walk(node))
+        inner = tuple(site.number for site in self.function.sites if site.node in within)
         self.issue.kept[number] = (node, self._loops_now(), inner)
         return f"_w.keep({self._key(number)}, {self.region.number}, {text})"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.source import Source, compile_functions, is_class_body
+from ember_jit.compiler.source import FUTURE_MASK, Source, compile_functions, is_class_body
 from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
@@ -61,6 +61,19 @@ def _arg_count(code: CodeType) -> int:
     )
 
 
+def _compiled(text: str, filename: str, original: CodeType) -> dict[str, CodeType]:
+    """The code of the functions in `text`, by name, with the free variables of `original`."""
+    free = [name for name in original.co_freevars if name != "__class__"]
+    if free:
+        nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+        flags = original.co_flags & ~FUTURE_MASK
+        return compile_functions(
+            nodes, original.replace(co_filename=filename, co_flags=flags), None, free
+        )
+    module = compile(text, filename, "exec", dont_inherit=True)  # no trees: a third of the time
+    return {const.co_name: const for const in module.co_consts if isinstance(const, CodeType)}
+
+
 def link_issue_programs(
     plan: Plan, function: FunctionType, original: CodeType, source: Source, issues: list[Issue]
 ) -> None:
@@ -70,16 +83,8 @@ def link_issue_programs(
     text = "\n".join(issue.text for issue in issues)
     filename = f"<ember_jit {source.filename}:{source.first} {function.__qualname__}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    nodes = [node for node in ast.parse(text, filename).body if isinstance(node, ast.FunctionDef)]
-    place = original.replace(co_filename=filename, co_flags=original.co_flags & ~0x1FF0000)
-    codes = compile_functions(
-        nodes,
-        place,
-        None,
-        [name for name in original.co_freevars if name != "__class__"],
-        source.imports,
-    )
-    if not codes and issues:
+    codes = _compiled(text, filename, original)
+    if not codes:
         raise InvalidIR(f"the issue programs of {function.__qualname__} do not compile:\n{text}")
     cells: dict[str, Any] = dict(zip(original.co_freevars, function.__closure__ or (), strict=True))
     for name, code in codes.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 
 from ember_jit.ir.ops import EXITS, Op, Region, base
+from ember_jit.ir.syntax import walk
 
 
 def called_name(func: ast.expr) -> str:
@@ -46,9 +47,7 @@ def free_in(node: ast.AST, bound: frozenset[str], found: set[str]) -> None:
         return
     if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         free_in(node.generators[0].iter, bound, found)
-        targets = {
-            n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)
-        }
+        targets = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         inner = bound | targets
         for generator in node.generators[1:]:
             free_in(generator.iter, inner, found)
@@ -72,10 +71,13 @@ def defined(op: Op) -> set[str]:
 
 def meet(states: list[dict[str, int]]) -> dict[str, int]:
     """The statuses that hold whichever of `states` one comes from: of two, the greater."""
-    merged: dict[str, int] = {}
-    for state in states:
+    merged = dict(states[0])
+    for state in states[1:]:
+        if state == merged:
+            continue  # most often, and much the fastest to see
         for name, status in state.items():
-            merged[name] = max(merged.get(name, status), status)
+            if status > merged.get(name, -1):
+                merged[name] = status
     return merged
 
 
@@ -103,13 +105,6 @@ def region_leaves(region: Region) -> bool:
     return any(
         inner.kind in ("return", "break", "continue") for op in region.ops for inner in op.walk()
     )
-
-
-def yields_pairs(node: ast.expr | None) -> bool:
-    """Whether iterating over `node` makes a tuple anew for every item."""
-    if not isinstance(node, ast.Call):
-        return False
-    return called_name(node.func) in ("enumerate", "zip", "items")
 
 
 def needed_names(ops: list[Op]) -> set[str]:

@@ -11,15 +11,16 @@ stores are the sequential program's own.  The untouched body stands in front, fo
 from __future__ import annotations
 
 import ast
-import copy
 from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function
+from ember_jit.ir.syntax import copied, walk
 
 MARKER = "<ember_jit unit>"
+_SCOPES = (ast.Global, ast.Nonlocal)
 
 
 def retire_program(
@@ -27,15 +28,14 @@ def retire_program(
 ) -> ast.FunctionDef:
     """The definition of the retire program; the constant `MARKER` stands for the function's unit."""
     memo: dict[int, Any] = {}
-    node: ast.FunctionDef = copy.deepcopy(source.node, memo)
-    plain: ast.FunctionDef = copy.deepcopy(source.node)
+    node: ast.FunctionDef = copied(source.node, memo)
     rewriter = _Rewriter(memo, function, regions, issues)
     rewriter.rewrite(node)
     head, body = _split_docstring(node.body)
-    _, untouched = _split_docstring(plain.body)
+    _, untouched = _split_docstring(source.node.body)
     scopes, body = _hoist(body)
-    _, untouched = _hoist(untouched)
-    where = node.body[0]
+    if scopes:
+        untouched = _hoist([copied(statement, {}) for statement in untouched])[1]
     first = function.params[0] if function.is_method else None
     owner: ast.expr = ast.Name(first, ast.Load()) if first is not None else ast.Constant(None)
     opened = ast.Call(ast.Attribute(ast.Constant(MARKER), "open", ast.Load()), [owner], [])
@@ -53,18 +53,21 @@ def retire_program(
     guarded = ast.Try(body, [], [], [close])
     for made in (*prologue, guarded):
         _locate(made, node)
-    del where
     node.body = [*head, *scopes, *prologue, guarded]
     return node
 
 
-def _locate(tree: ast.AST, at: ast.AST) -> None:
+def _locate(tree: ast.AST, at: ast.FunctionDef) -> None:
     """Give nodes of ours, which have no place in the user's file, the place of the `def`."""
-    line = getattr(at, "lineno", 1)
-    for inner in ast.walk(tree):
-        if "lineno" in inner._attributes and not hasattr(inner, "lineno"):
-            inner.lineno = inner.end_lineno = line  # type: ignore[attr-defined]
-            inner.col_offset = inner.end_col_offset = getattr(at, "col_offset", 0)  # type: ignore[attr-defined]
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if "lineno" in node._attributes:
+            if "lineno" in node.__dict__:
+                continue  # the user's, or placed: and so is all in it
+            _at(node, at)
+            node.end_lineno, node.end_col_offset = at.lineno, at.col_offset  # type: ignore[attr-defined]
+        stack.extend(ast.iter_child_nodes(node))
 
 
 def _split_docstring(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
@@ -81,6 +84,8 @@ def _split_docstring(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stm
 def _hoist(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """Move `global` and `nonlocal` to the top: the body stands twice, and they must precede every use."""
     scopes: list[ast.stmt] = []
+    if not any(isinstance(node, _SCOPES) for statement in body for node in walk(statement)):
+        return scopes, body or [ast.Pass()]
 
     class Hoist(ast.NodeTransformer):
         def visit_Global(self, node: ast.Global) -> ast.stmt:
@@ -134,74 +139,80 @@ class _Rewriter:
         out: list[ast.stmt] = []
         for statement in body:
             for number, issue in self.starts.get(id(statement), ()):
-                names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in issue.params]
-                out.append(_at(ast.Expr(_hook("ahead", ast.Constant(number), *names)), statement))
+                names = [_at(ast.Name(name, ast.Load()), statement) for name in issue.params]
+                out.append(_run(_hook(statement, "ahead", number, *names)))
             loop = self.loops.get(id(statement))
             if loop is not None and isinstance(statement, ast.While):
-                out.append(
-                    _at(ast.Expr(_hook("loop", ast.Constant(loop), ast.Constant(None))), statement)
-                )
+                nothing = _at(ast.Constant(None), statement)
+                out.append(_run(_hook(statement, "loop", loop, nothing)))
             out.append(self._statement(statement, loop))
         return out
 
     def _statement(self, node: ast.stmt, loop: int | None) -> ast.stmt:
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                setattr(node, field, self._block(value))
-            elif isinstance(value, list):
-                setattr(node, field, [self._any(item) for item in value])
-            elif isinstance(value, ast.AST):
-                setattr(node, field, self._any(value))
+        self._children(node)
         if loop is not None and isinstance(node, ast.For | ast.While):
             if isinstance(node, ast.For):
-                node.iter = _at(_hook("loop", ast.Constant(loop), node.iter), node.iter)
-            node.body.insert(0, _at(ast.Expr(_hook("step", ast.Constant(loop))), node.body[0]))
+                node.iter = _hook(node.iter, "loop", loop, node.iter)
+            node.body.insert(0, _run(_hook(node.body[0], "step", loop)))
         return node
+
+    def _children(self, node: ast.AST) -> None:
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if type(value) is list:
+                if value and isinstance(value[0], ast.stmt):
+                    setattr(node, field, self._block(value))
+                else:
+                    value[:] = [self._any(item) for item in value]
+            elif isinstance(value, ast.AST):
+                setattr(node, field, self._any(value))
 
     def _any(self, node: Any) -> Any:
         if isinstance(node, ast.stmt):
             return self._statement(node, self.loops.get(id(node)))
         if not isinstance(node, ast.AST):
             return node
-        loop = self.loops.get(id(node)) if isinstance(node, ast.comprehension) else None
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                setattr(node, field, self._block(value))
-            elif isinstance(value, list):
-                setattr(node, field, [self._any(item) for item in value])
-            elif isinstance(value, ast.AST):
-                setattr(node, field, self._any(value))
-        if loop is not None and isinstance(node, ast.comprehension):
-            node.iter = _at(_hook("loop", ast.Constant(loop), node.iter), node.iter)
-            node.ifs.insert(0, _at(_hook("step", ast.Constant(loop)), node.iter))
-        if id(node) in self.calls and isinstance(node, ast.expr):
-            number = self.calls[id(node)]
-            if isinstance(node, ast.Call) and id(node) in self.entered:
-                self._enter(node)
-            return self._take(number, node, _hook("done", ast.Constant(number), node))
+        self._children(node)
+        if isinstance(node, ast.comprehension):
+            loop = self.loops.get(id(node))
+            if loop is not None:
+                node.iter = _hook(node.iter, "loop", loop, node.iter)
+                node.ifs.insert(0, _hook(node.iter, "step", loop))
+        if not isinstance(node, ast.expr):
+            return node
+        number = self.calls.get(id(node))
         if id(node) in self.entered and isinstance(node, ast.Call):
             self._enter(node)
-            return node
-        if id(node) in self.kept and isinstance(node, ast.expr):
-            return self._take(self.kept[id(node)], node, node)
-        return node
+        if number is not None:
+            return self._take(number, node, _hook(_reported(node), "done", number, node))
+        number = self.kept.get(id(node))
+        return node if number is None else self._take(number, node, node)
 
     def _enter(self, node: ast.Call) -> None:
         place = _reported(node)
         node.lineno, node.col_offset = place.lineno, place.col_offset  # a method call no longer
-        node.func = _at(_hook("enter", node.func), node.func)
+        node.func = _hook(node.func, "enter", None, node.func)
 
     def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> Any:
-        return _at(
-            ast.IfExp(
-                _hook("has", ast.Constant(number)), _hook("take", ast.Constant(number)), otherwise
-            ),
-            _reported(node),
-        )
+        place = _reported(node)
+        has, take = _hook(place, "has", number), _hook(place, "take", number)
+        return _at(ast.IfExp(has, take, otherwise), place)
 
 
-def _hook(name: str, *args: ast.expr) -> ast.expr:
-    return ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), name, ast.Load()), list(args), [])
+def _hook(place: ast.expr | ast.stmt, name: str, number: int | None, *args: ast.expr) -> ast.expr:
+    """A call of the run's method `name`, at `place`: lines and carets are those of the user's code."""
+    run = _at(ast.Name("_w", ast.Load()), place)
+    method = _at(ast.Attribute(run, name, ast.Load()), place)
+    # a method call is reported at its attribute's last line
+    method.end_lineno, method.end_col_offset = method.lineno, method.col_offset + 1
+    numbers = [] if number is None else [_at(ast.Constant(number), place)]
+    made: ast.expr = _at(ast.Call(method, [*numbers, *args], []), place)
+    return made
+
+
+def _run(call: ast.expr) -> ast.stmt:
+    made: ast.stmt = _at(ast.Expr(call), call)
+    return made
 
 
 def _reported(node: ast.expr) -> ast.expr:
@@ -223,13 +234,8 @@ def _reported(node: ast.expr) -> ast.expr:
     return place
 
 
-def _at(node: Any, place: ast.AST) -> Any:
-    """Place our nodes at `place`, so that lines and carets are those of the user's call."""
-    for inner in ast.walk(node):
-        if "lineno" in inner._attributes and not hasattr(inner, "lineno"):
-            ast.copy_location(inner, place)
-            if isinstance(
-                inner, ast.Attribute
-            ):  # a hook: its call is reported at the attribute's last line
-                inner.end_lineno, inner.end_col_offset = inner.lineno, inner.col_offset + 1
+def _at(node: Any, place: ast.expr | ast.stmt) -> Any:
+    """`node`, one of ours, placed at `place`."""
+    node.lineno, node.col_offset = place.lineno, place.col_offset
+    node.end_lineno, node.end_col_offset = place.end_lineno, place.end_col_offset
     return node

@@ -18,22 +18,41 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.ir.ops import Region
+from ember_jit.ir.syntax import walk
 
 #: builtins that run a generator argument to its end, whatever it yields
 FULL_CONSUMERS = frozenset(
     {"sum", "list", "tuple", "set", "frozenset", "dict", "sorted", "max", "min"}
 )
 
+_BINDING = (
+    ast.Assign,
+    ast.AnnAssign,
+    ast.For,
+    ast.comprehension,
+    ast.NamedExpr,
+    ast.withitem,
+    ast.ExceptHandler,
+    ast.MatchAs,
+    ast.MatchStar,
+    ast.MatchMapping,
+    ast.Nonlocal,
+    ast.Global,
+)
+_SCOPED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
+
 
 def names_in(tree: Any) -> set[str]:
     """Names that an expression, or a list of them, reads."""
     if isinstance(tree, list):
         return set().union(*[names_in(item) for item in tree]) if tree else set()
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n.id for n in walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def stored_names(node: ast.AST) -> set[str]:
     """Names that executing `node` may bind in the function's own scope."""
+    if isinstance(node, ast.Name):
+        return set() if isinstance(node.ctx, ast.Load) else {node.id}
     names: set[str] = set()
     stack: list[ast.AST] = [node]
     while stack:
@@ -47,7 +66,7 @@ def stored_names(node: ast.AST) -> set[str]:
         elif isinstance(inner, ast.Lambda):
             continue
         elif isinstance(inner, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            names |= {n.target.id for n in ast.walk(inner) if isinstance(n, ast.NamedExpr)}
+            names |= {n.target.id for n in walk(inner) if isinstance(n, ast.NamedExpr)}
             continue
         elif isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
             names.add(inner.name)
@@ -62,7 +81,7 @@ def stored_names(node: ast.AST) -> set[str]:
 def unbound_by(node: ast.stmt) -> set[str]:
     """Names that `node` may leave unbound: deleted somewhere in it, or the name of an `except ... as`."""
     names = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Del):
             names.add(inner.id)
         elif isinstance(inner, ast.ExceptHandler) and inner.name:
@@ -90,14 +109,12 @@ def joined(a: set[str], a_leaves: bool, b: set[str], b_leaves: bool) -> set[str]
 def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
     """Names that only ever hold containers made by a display, a comprehension or a constructor in this body."""
     made: dict[str, bool] = {}
-    for inner in ast.walk(node):
+    for inner in walk(node):
+        if not isinstance(inner, _BINDING):
+            continue
         if isinstance(inner, ast.Assign):
-            for target in inner.targets:
-                owned = (
-                    isinstance(target, ast.Name)
-                    and len(inner.targets) == 1
-                    and _makes_container(inner.value, facts)
-                )
+            for target, value in _assigned(inner):
+                owned = isinstance(target, ast.Name) and _makes_container(value, facts)
                 for name in stored_names(target):
                     made[name] = made.get(name, True) and owned
         elif (
@@ -108,34 +125,36 @@ def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
             made[inner.target.id] = made.get(inner.target.id, True) and _makes_container(
                 inner.value, facts
             )
-        elif isinstance(inner, ast.AugAssign):
-            continue
-        elif isinstance(
-            inner,
-            ast.For
-            | ast.comprehension
-            | ast.NamedExpr
-            | ast.withitem
-            | ast.ExceptHandler
-            | ast.MatchAs
-            | ast.MatchStar
-            | ast.MatchMapping,
-        ):
+        elif isinstance(inner, ast.Nonlocal | ast.Global):
+            made.update(dict.fromkeys(inner.names, False))
+        else:
             target_node = getattr(inner, "target", None) or getattr(inner, "optional_vars", None)
             names = stored_names(target_node) if target_node is not None else set()
             if isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
                 names = {inner.name}
             for name in names:
                 made[name] = False
-        elif isinstance(inner, ast.Nonlocal | ast.Global):
-            made.update(dict.fromkeys(inner.names, False))
     for name in facts.params:
         made[name] = False
     captured = _captured(node)
     return frozenset(name for name, owned in made.items() if owned and name not in captured)
 
 
-def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
+def _assigned(node: ast.Assign) -> list[tuple[ast.expr, ast.expr | None]]:
+    """What each target of an assignment gets to itself: `x, y = [], []` is two; of `x = y = []` neither does."""
+    if len(node.targets) > 1:
+        return [(target, None) for target in node.targets]
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        parts = (*target.elts, *value.elts)
+        if len(target.elts) == len(value.elts) and not any(
+            isinstance(each, ast.Starred) for each in parts
+        ):
+            return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
+
+
+def _makes_container(value: ast.expr | None, facts: BodyAnalysis) -> bool:
     if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
     if (
@@ -144,7 +163,16 @@ def _makes_container(value: ast.expr, facts: BodyAnalysis) -> bool:
         and value.func.id in ("list", "dict", "set", "sorted")
     ):
         return facts.calls.get(value) is not None and facts.calls[value].role == "glue"
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):  # `[None] * len(docs)`
+        return isinstance(value.left, ast.List) and _is_count(value.right, facts)
     return False
+
+
+def _is_count(node: ast.expr, facts: BodyAnalysis) -> bool:
+    """Whether `node` is a plain number for certain: a list times anything else may be anything."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+        return node in facts.calls and facts.calls[node].role == "glue"
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 def _consumes(func: ast.expr) -> bool:
@@ -159,17 +187,13 @@ def _consumes(func: ast.expr) -> bool:
 def _captured(node: ast.FunctionDef) -> set[str]:
     """Names that nested functions and lambdas read: they may change or keep what the names hold."""
     names: set[str] = set()
+    nodes = walk(node)
     consumed = {
-        id(call.args[0])
-        for call in ast.walk(node)
-        if isinstance(call, ast.Call) and _consumes(call.func) and call.args
+        call.args[0]
+        for call in nodes
+        if isinstance(call, ast.Call) and call.args and _consumes(call.func)
     }
-    for inner in ast.walk(node):
-        if id(inner) in consumed:
-            continue
-        if inner is not node and isinstance(
-            inner,
-            ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp,
-        ):
-            names |= {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
+    for inner in nodes:
+        if isinstance(inner, _SCOPED) and inner is not node and inner not in consumed:
+            names |= {n.id for n in walk(inner) if isinstance(n, ast.Name)}
     return names

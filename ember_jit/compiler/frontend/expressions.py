@@ -22,7 +22,9 @@ from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.frontend.bindings import FULL_CONSUMERS, stored_names
 from ember_jit.compiler.frontend.writer import OpWriter
 from ember_jit.ir.ops import Op, Region, Site
+from ember_jit.ir.syntax import walk
 
+_NEVER_SIMPLE = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda)
 _SITE_ROLES = frozenset({"site", "dynamic"})
 
 
@@ -87,7 +89,7 @@ class Expressions(OpWriter):
         self._note_lazy(node)
         if any(
             isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local")
-            for inner in ast.walk(node)
+            for inner in walk(node)
         ):
             return self._lost(node)
         return node
@@ -222,7 +224,7 @@ class Expressions(OpWriter):
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
         self._note_lazy(node)
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.Call) and self._role(inner) in (
                 "barrier",
                 "dynamic",
@@ -325,7 +327,6 @@ class Expressions(OpWriter):
                 number,
                 node,
                 node.lineno,
-                " ".join(ast.unparse(node).split()),
                 effect.kind if effect is not None else "unknown",
                 effect.evidence if effect is not None else "",
                 tuple(self._loop_stack),
@@ -340,8 +341,10 @@ class Expressions(OpWriter):
 
 def _is_simple(node: ast.expr, facts: BodyAnalysis) -> bool:
     """Whether an expression holds nothing that must be taken out of it."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Lambda):
+    if isinstance(node, ast.Name | ast.Constant):
+        return node not in facts.effect_nodes
+    for inner in walk(node):
+        if isinstance(inner, _NEVER_SIMPLE):
             return False
         if inner in facts.effect_nodes:
             return False

@@ -19,6 +19,7 @@ import ast
 from ember_jit.compiler.frontend.bindings import joined, leaves, stored_in, stored_names, unbound_by
 from ember_jit.compiler.frontend.statements import SimpleStatements
 from ember_jit.ir.ops import Function, Op, Region
+from ember_jit.ir.syntax import walk
 
 
 class Lowering(SimpleStatements):
@@ -92,7 +93,7 @@ class Lowering(SimpleStatements):
         before = set(self._bound)
         names = stored_names(node.target)
         plain_target = not any(
-            isinstance(n, ast.Attribute | ast.Subscript) for n in ast.walk(node.target)
+            isinstance(n, ast.Attribute | ast.Subscript) for n in walk(node.target)
         )
         self._bound |= names
         targets = tuple(self._define(name) for name in sorted(names))
@@ -127,7 +128,6 @@ class Lowering(SimpleStatements):
             "barrier",
             getattr(node, "lineno", 0),
             reason=reason,
-            text=ast.unparse(node),
             stmt=self._stmt,
             origin=node,
         )

@@ -15,6 +15,7 @@ import ast
 from ember_jit.compiler.analysis.values import SCALAR
 from ember_jit.compiler.frontend.bindings import stored_names
 from ember_jit.compiler.frontend.expressions import Expressions
+from ember_jit.ir.syntax import walk
 
 
 class SimpleStatements(Expressions):
@@ -47,7 +48,7 @@ class SimpleStatements(Expressions):
     def _store(self, node: ast.stmt, targets: list[ast.expr], value: ast.expr) -> None:
         for target in targets:
             names = stored_names(target)
-            if any(inner in self.facts.effect_nodes for inner in ast.walk(target)):
+            if any(inner in self.facts.effect_nodes for inner in walk(target)):
                 self._barrier(node, self._why(target), tuple(sorted(names)))
                 return
             if isinstance(target, ast.Subscript):
@@ -73,7 +74,7 @@ class SimpleStatements(Expressions):
     def _stmt_AugAssign(self, node: ast.AugAssign) -> None:
         value = self._expr(node.value)
         reason = "may change what it stores to in place"
-        if any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
+        if any(inner in self.facts.effect_nodes for inner in walk(node)):
             reason = self._why(node)
         if not isinstance(node.target, ast.Name):
             self._barrier(node, reason)
@@ -126,7 +127,7 @@ class SimpleStatements(Expressions):
 
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._note_lazy(node)
-        if node.decorator_list or any(inner in self.facts.effect_nodes for inner in ast.walk(node)):
+        if node.decorator_list or any(inner in self.facts.effect_nodes for inner in walk(node)):
             self._barrier(node, self._why(node), (node.name,))
         else:
             self._emit("glue", node, (node.name,), (), value=None)

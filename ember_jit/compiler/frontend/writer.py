@@ -17,6 +17,7 @@ from ember_jit.compiler.frontend.bindings import made_here, names_in, stored_nam
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
 from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Op, Site
+from ember_jit.ir.syntax import walk
 
 
 class OpWriter:
@@ -51,11 +52,6 @@ class OpWriter:
     ) -> None:
         """Append an op; `made` are values that were defined before (a loop's targets)."""
         names = sorted(names_in(uses)) if not isinstance(uses, tuple) else uses
-        text = (
-            " ".join(ast.unparse(node).split())[:100]
-            if kind not in ("if", "for", "while", "try", "with", "comp")
-            else _first_line(node)
-        )
         used = tuple(self._use(name) for name in names)
         self._ops.append(
             Op(
@@ -63,7 +59,6 @@ class OpWriter:
                 getattr(node, "lineno", 0),
                 (*made, *(self._define(name) for name in defs)),
                 used,
-                text,
                 stmt=self._stmt,
                 origin=node,
                 **extra,
@@ -103,7 +98,7 @@ class OpWriter:
     def _note_lazy(self, node: ast.AST) -> None:
         """Remember the effects of a body that runs later: nobody knows where."""
         harmless = ("glue", "local", "print", "opaque")
-        for inner in ast.walk(node):
+        for inner in walk(node):
             called = isinstance(inner, ast.Call) and self._role(inner) not in harmless
             if isinstance(inner, ast.expr) and (called or inner in self.facts.effect_nodes):
                 self.lazy.append(inner)
@@ -114,7 +109,7 @@ class OpWriter:
 
     def _why(self, node: ast.AST) -> str:
         """The first effect in `node`, in words."""
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if inner in self.facts.effect_nodes:
                 return self.facts.effect_nodes[inner].text
         return "has an effect"
@@ -124,7 +119,3 @@ class OpWriter:
         self.loops.append(node)
         self._loop_stack.append(len(self.loops) - 1)
         return len(self.loops) - 1
-
-
-def _first_line(node: ast.AST) -> str:
-    return ast.unparse(node).split("\n", 1)[0][:100]

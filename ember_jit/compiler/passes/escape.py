@@ -16,6 +16,7 @@ import ast
 from dataclasses import replace
 
 from ember_jit.ir.ops import Function, Op, Region, base
+from ember_jit.ir.syntax import walk
 
 _OBSERVING = frozenset({"len", "str", "repr", "any", "all", "bool"})
 _COPYING = frozenset(
@@ -84,7 +85,7 @@ def _op(op: Op, escaped: frozenset[str]) -> tuple[Op, frozenset[str]]:
     if op.value is not None:
         return op, escaped | _leaks(op.value)
     if op.kind == "barrier" and op.origin is not None:
-        return op, escaped | frozenset(n.id for n in ast.walk(op.origin) if isinstance(n, ast.Name))
+        return op, escaped | frozenset(n.id for n in walk(op.origin) if isinstance(n, ast.Name))
     return op, escaped
 
 

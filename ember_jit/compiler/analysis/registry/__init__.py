@@ -14,7 +14,7 @@ doubt, leave it out. One file per kind of table: `builtin_tables`, `stdlib_table
 
 from __future__ import annotations
 
-from ember_jit.compiler.analysis.registry.builtin_tables import GLUE_BUILTINS
+from ember_jit.compiler.analysis.registry.builtin_tables import GLUE_BUILTINS, SCALAR_RESULTS
 from ember_jit.compiler.analysis.registry.by_name import (
     PureMethodNames,
     methods_of_kind,
@@ -32,6 +32,7 @@ __all__ = [
     "GLUE_BUILTINS",
     "MUTATORS",
     "PURE_METHOD_NAMES",
+    "SCALAR_RESULTS",
     "Known",
     "class_method",
     "deferrable",

@@ -124,3 +124,30 @@ GLUE_BUILTINS: frozenset[str] = frozenset(
         "zip",
     ]
 )
+
+SCALAR_RESULTS = frozenset(
+    (
+        "len",
+        "str",
+        "int",
+        "float",
+        "bool",
+        "abs",
+        "round",
+        "repr",
+        "format",
+        "ord",
+        "chr",
+        "hash",
+        "ascii",
+        "bin",
+        "hex",
+        "oct",
+        "isinstance",
+        "issubclass",
+        "callable",
+        "any",
+        "all",
+    )
+)
+"""Builtins that give a number, a string or a truth value of plain values."""
