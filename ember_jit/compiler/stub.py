@@ -20,6 +20,7 @@ _FUTURE_MASK = 0x1FF0000  # the CO_FUTURE_* bits
 
 def install_stub(function: FunctionType, options: Options) -> Unit:
     """Put a stub in place of the code of `function`."""
+    lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
     code = function.__code__
     args = (
