@@ -2,7 +2,7 @@
 
 `python -m benchmarks.fifty_calls auto|parallel` compiles it once and prints JSON: `compile_ms`, and `how` it was
 found: from `compile_report`, or else as the first compiled call minus a plain one, whose leaves do nothing.  Beside it
-`decorate_us`, the first decoration of the process, and `load_ms`, importing the compiler in its first compilation.
+`decorate_us`, the first decoration of the process, which imports the compiler.
 """
 
 from __future__ import annotations
@@ -179,7 +179,6 @@ def compile_cold(strategy: str) -> dict[str, Any]:
         "compile_ms": elapsed_ms - eager_ms if reported is None else reported,
         "how": "first call minus eager" if reported is None else "compile_report",
         "decorate_us": decorated[0],
-        "load_ms": report.get("load_ms"),
         "identical": identical,
     }
 

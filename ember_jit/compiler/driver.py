@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE
@@ -77,8 +77,9 @@ def inference_for(options: Options) -> Inference:
 
 @lru_cache(maxsize=1)
 def warm_up() -> None:
-    """Make the tables that the first compilation needs, so that its stages are those of any other."""
+    """Load what the first compilation would otherwise wait for, in the user's first call."""
     registry.lookup(len)
+    bytecode.load()
 
 
 def _is_pure_call(function: Any) -> bool:

@@ -1,13 +1,11 @@
-"""The door to the driver: neither importing ember_jit nor decorating imports the compiler, compiling does.
+"""The door to the driver: importing ember_jit does not import the compiler, the first decoration does.
 
-Once a process, in the first call that can gain.  A program that decorates and never makes such a call
-does without, and no decoration takes longer than another.
+At the first decoration rather than at the first call, so that no call of the user's waits for it.
 """
 
 from __future__ import annotations
 
 import importlib
-from time import perf_counter
 from types import CodeType
 from typing import Any
 
@@ -19,11 +17,12 @@ def _driver() -> Any:
     return importlib.import_module("ember_jit.compiler.driver")
 
 
+def load() -> None:
+    """Import the compiler, once."""
+    _driver().warm_up()
+
+
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     """As `driver.compile_unit`, imported at the first compilation."""
-    began = perf_counter()
-    driver = _driver()
-    driver.warm_up()
-    unit.stats.load_seconds = perf_counter() - began
-    result: tuple[CodeType, Plan] | None = driver.compile_unit(unit, owner)
+    result: tuple[CodeType, Plan] | None = _driver().compile_unit(unit, owner)
     return result

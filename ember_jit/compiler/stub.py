@@ -13,6 +13,7 @@ from ember_jit.runtime.stubs import stub_code
 
 def install_stub(function: FunctionType, options: Options) -> Unit:
     """Put a stub in place of the code of `function`."""
+    lazy_driver.load()
     unit = Unit(function, options, lazy_driver.compile_unit)
     stub = stub_code(function.__code__, unit)
     remember(stub, function.__code__)

@@ -65,7 +65,7 @@ def compile_report(target: Any) -> dict[str, Any]:
     """The outcome of compiling `target` in numbers.
 
     Returns:
-        `compile_ms`; `load_ms`, importing the compiler if this was the process's first; `stages` (name -> ms); `compiled`; `left_alone` (the reason, or ""); `sites` (helper
+        `compile_ms`; `stages` (name -> ms); `compiled`; `left_alone` (the reason, or ""); `sites` (helper
         functions included) and, of those, `inferred` (known to be `pure` or `query`) and `ahead` (issued ahead); `pairs` of sites that
         may be in flight together; `runs` that overlapped, and calls `issued` in them.
     """
@@ -74,7 +74,6 @@ def compile_report(target: Any) -> dict[str, Any]:
     sites = [call for call in made.calls if call.number is not None]
     return {
         "compile_ms": made.runs.compile_ms,
-        "load_ms": round(found.unit.stats.load_seconds * 1e3, 3),
         "stages": dict(made.runs.stages_ms),
         "compiled": made.status == status.COMPILED,
         "left_alone": found.reason,

@@ -81,12 +81,11 @@ class Options:
 
 @dataclass(slots=True)
 class Stats:
-    """What happened to one function.  Times in seconds; loading the compiler, once a process, apart."""
+    """What happened to one function.  Times in seconds."""
 
     compiled: bool = False
     left_alone: str = ""
     compile_seconds: float = 0.0
-    load_seconds: float = 0.0
     runs: int = 0
     issued: int = 0
     internal_errors: list[str] = field(default_factory=list)
@@ -171,7 +170,7 @@ class Unit:
                 if _from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
                 self.internal_error(exc)
-            self.stats.compile_seconds = perf_counter() - began - self.stats.load_seconds
+            self.stats.compile_seconds = perf_counter() - began
             if result is None:
                 put_code(function, self.original)
             else:
