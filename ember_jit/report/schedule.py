@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ember_jit.compiler.analysis.facts import PURE, QUERY, Effect
 from ember_jit.compiler.analysis.notes import Notes
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.passes.regions import AheadRegion
@@ -24,7 +25,9 @@ from ember_jit.report.depend import (
     dependence,
     exclusive,
 )
+from ember_jit.runtime.ledger import ANYTHING, conflict
 
+_ISSUING = frozenset({"call", "call_later", "call_in_turn", "call_later_in_turn"})
 AHEAD, LOST, UNREACHED, PARKED, OUTSIDE = "ahead", "lost", "unreached", "parked", "outside"
 
 
@@ -117,8 +120,28 @@ def schedule(
         for region in regions
     }
     _add_order(made)
-    _find_overlaps(made, inner_loops)
+    effects = {
+        site.number: notes.calls[site.node].effect
+        for site in function.sites
+        if site.node in notes.calls
+    }
+    _find_overlaps(made, inner_loops, effects)
     return made
+
+
+def stands_in_front(earlier: Effect | None, later: Effect | None) -> str:
+    """Why a call with the effect `later` waits for one with `earlier`: "conflict", "raises", or ""."""
+    if earlier is None or later is None:
+        return ""
+    if any(conflict(a, b) for a in claims_of(earlier) for b in claims_of(later)):
+        return "conflict"
+    return "" if later.name in (PURE, QUERY) or earlier.nothrow else "raises"
+
+
+def claims_of(effect: Effect) -> tuple[tuple[str, str], ...]:
+    """What a call does to which resources; what is inferred may read anything that a writer changes."""
+    claims = effect.label.claims if effect.label is not None else ()
+    return claims if effect.declared else (*claims, ("reads", ANYTHING))
 
 
 def issued_sites(issue: Issue) -> set[int]:
@@ -127,7 +150,7 @@ def issued_sites(issue: Issue) -> set[int]:
     for node in ast.walk(ast.parse(issue.text)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
             continue
-        if node.func.attr not in ("call", "call_later") or ast.unparse(node.func.value) != "_w":
+        if node.func.attr not in _ISSUING or ast.unparse(node.func.value) != "_w":
             continue
         key = node.args[0].elts[0] if isinstance(node.args[0], ast.Tuple) else node.args[0]
         if isinstance(key, ast.Constant) and type(key.value) is int:
@@ -157,8 +180,11 @@ def _fate(
     if site not in made.region:
         return OUTSIDE
     note = notes.calls.get(made.function.sites[site].node)
-    if note is not None and not note.effect.schedulable:
+    label = note.effect.label if note is not None else None
+    if note is not None and not note.effect.schedulable and label is None:
         return PARKED if site in emitted else UNREACHED
+    if label is not None and label.thread_bound and site in emitted:
+        return LOST
     if site in issued:
         return AHEAD
     return LOST if site in emitted else UNREACHED
@@ -205,7 +231,9 @@ def _blocks(made: Schedule, node: Node) -> bool:
     )
 
 
-def _find_overlaps(made: Schedule, inner_loops: dict[int, set[int]]) -> None:
+def _find_overlaps(
+    made: Schedule, inner_loops: dict[int, set[int]], effects: dict[int, Effect]
+) -> None:
     once, ever = made.graph.reach(carried=False), made.graph.reach(carried=True)
     for second in made.graph.nodes:
         for first in made.graph.nodes[: second.number + 1]:
@@ -221,9 +249,14 @@ def _find_overlaps(made: Schedule, inner_loops: dict[int, set[int]]) -> None:
                 a != b
                 and not exclusive(first, second)
                 and not once[first.number] >> second.number & 1
+                and not stands_in_front(effects.get(a), effects.get(b))
             )
             shared = together & inner_loops[made.region[a]]
-            across = bool(shared) and not ever[second.number] >> first.number & 1
+            across = (
+                bool(shared)
+                and not ever[second.number] >> first.number & 1
+                and not stands_in_front(effects.get(b), effects.get(a))
+            )
             if apart or across:
                 made.overlaps.add((a, b))
 

@@ -167,6 +167,9 @@ def _conclude(
         body.composite |= known is None
     elif effect.kind == PURE:
         role = "glue" if known is not None else "helper"
+    elif effect.label is not None:
+        role = "labelled"
+        body.composite = True
     body.calls[node] = CallFact(role, effect, callee)
     if isinstance(callee, ClientPart):
         return HANDLE
@@ -233,19 +236,23 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
     for obj in callee.objs:
         found = body.inference.of(obj)
         body.rest_on(found)
-        if (
-            worst is None
-            or found.effect.kind == UNKNOWN
-            or (worst.kind == PURE and found.effect.kind == QUERY)
-        ):
+        if worst is None or _weight(found.effect) > _weight(worst):
             worst = found.effect
-        if worst.kind == UNKNOWN:
+        if worst.kind == UNKNOWN and worst.label is None:
             break
     assert worst is not None
     body.join_effect(worst, node, what)
     body.composite = True
-    body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
+    role = "labelled" if worst.label is not None else "dynamic"
+    body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else role, worst, callee)
     return LOCAL
+
+
+def _weight(effect: Effect) -> int:
+    """How much stands in the way of running an effect ahead."""
+    if effect.kind == UNKNOWN:
+        return 2 if effect.label is not None else 3
+    return int(effect.kind == QUERY)
 
 
 def _method_on_value(

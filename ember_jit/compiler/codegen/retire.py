@@ -110,6 +110,7 @@ class _Rewriter:
     ) -> None:
         self.calls: dict[int, int] = {}
         self.kept: dict[int, int] = {}
+        self.reached: set[int] = set()
         self.starts: dict[int, list[tuple[int, Issue]]] = {}
         self.loops: dict[int, int] = {}
         self.entered = {
@@ -119,6 +120,7 @@ class _Rewriter:
         }
         for region, issue in zip(regions, issues, strict=True):
             self.starts.setdefault(id(memo[id(region.start)]), []).append((region.number, issue))
+            self.reached |= issue.sites.keys() if region.in_order else set()
             for number in issue.sites:
                 self.calls[id(memo[id(function.sites[number].node)])] = number
             for number, (node, _, _) in issue.kept.items():
@@ -194,7 +196,9 @@ class _Rewriter:
     def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> Any:
         return _at(
             ast.IfExp(
-                _hook("has", ast.Constant(number)), _hook("take", ast.Constant(number)), otherwise
+                _hook("reach" if number in self.reached else "has", ast.Constant(number)),
+                _hook("take", ast.Constant(number)),
+                otherwise,
             ),
             _reported(node),
         )
