@@ -148,6 +148,18 @@ def _conclude(
                         Reason(body.source.filename, node.lineno, f"{what} uses up an iterator"),
                     ),
                 )
+    if known is not None and known.protocol and effect.kind != UNKNOWN:
+        for index, arg in enumerate(args):
+            objs = (
+                (arg.obj,) if isinstance(arg, Known) else arg.objs if isinstance(arg, OneOf) else ()
+            )
+            if index not in known.untouched and not all(map(runs_no_code, objs)):
+                text = (
+                    f"{what} asks a live {type(objs[0]).__name__}, whose methods are not followed"
+                )
+                reason = Reason(body.source.filename, node.lineno, text)
+                effect = Effect(UNKNOWN, text, reasons=(reason,))
+                break
     if known is None and effect.kind != UNKNOWN and not effect.declared:
         for arg in args:  # it was inferred for plain arguments
             if isinstance(arg, Known) and not runs_no_code(arg.obj):
