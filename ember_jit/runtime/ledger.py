@@ -177,8 +177,10 @@ class Ledger:
             each for each in self.strays if each.cell is not None and each.cell.state < OK
         ]
         active: list[Claim] = [claim for each in self.strays for claim in each.claims]
+        under_way = False
         for entry in self.entries:
-            if entry.held and entry.job is not None:
+            # with nothing under way in front of it the program comes to it next, and makes it itself
+            if entry.held and entry.job is not None and (entry.turn or under_way):
                 free = entry.turn or not any(conflict(a, b) for a in entry.claims for b in active)
                 if free and risky and not entry.turn:
                     free = entry.discardable and (self.budget is None or vain < self.budget)
@@ -189,6 +191,7 @@ class Ledger:
                     self._held -= 1
                     found.append(entry)
             risky = risky or entry.may_raise
+            under_way = under_way or not entry.finished
             if entry.claims and not entry.finished:
                 active.extend(entry.claims)
         return found

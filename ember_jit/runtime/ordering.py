@@ -140,6 +140,8 @@ class OrderingRun(IssuingRun):
             if entry.cell.state == PENDING:
                 self.issued_any |= not entry.turn
                 self._make_ready(entry.cell, entry.job)
+                if entry.turn:  # the caller's thread makes it
+                    self._queue.pop()
 
     def _passed(self) -> None:
         """The retire program has gone on: what does that set free?"""
