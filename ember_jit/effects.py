@@ -6,14 +6,16 @@
     effects.declare(client.complete, query) # somebody else's callable, or an instance
     class Base(Operator): __effects__ = query  # inherited
 
-`pure` and `query` calls may start before their program point; labels on a resource (`reads`, `ordered`,
-`commutes`) and unlabelled callables with unknown effects run inline, in program order.  Declarations
-are trusted; `verify` checks one call against its label.
+`pure` and `query` calls may start before their program point; a call with a label on a resource (`reads`,
+`ordered`, `commutes`) may once nothing in front of it can raise any more or conflicts with it; unlabelled
+callables with unknown effects run inline, in program order.  Labels add up, so that one call may
+have several resources.  Declarations are trusted; `verify` checks one call against its label.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,16 +30,23 @@ T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
 
 
+READS, ORDERED, COMMUTES = "reads", "ordered", "commutes"
+_DISCARDABLE = ("pure", "query")
+_STRENGTH = {READS: 0, COMMUTES: 1, ORDERED: 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A declared effect.  Calling it labels a class, function or instance; labels combine with `|`.
 
     Attributes:
-        kind: "pure", "query", "reads", "ordered", "commutes", or "" for a bare modifier.
+        kind: "pure", "query", "reads", "ordered", "commutes", or "" for a bare modifier.  With several
+            resources the strongest word counts; a `query` that also reads resources is a "query".
         resource: what `reads`, `ordered` and `commutes` are about.
         nothrow: the call never raises.
         idempotent: making the call twice is the same as once (retries are allowed).
         thread_bound: the call must run on the caller's thread.
+        also: (word, resource) of the resources that `kind` and `resource` do not name.
 
     Example:
         >>> @pure
@@ -45,6 +54,8 @@ class Label:
         ...     return 2 * x
         >>> label_of(double).kind
         'pure'
+        >>> print(reads("cache") | ordered("log") | nothrow)
+        ordered('log') reads('cache') nothrow
     """
 
     kind: str
@@ -52,24 +63,40 @@ class Label:
     nothrow: bool = False
     idempotent: bool = False
     thread_bound: bool = False
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def claims(self) -> tuple[tuple[str, str], ...]:
+        """What the call does to which resources: (word, resource), the strongest first."""
+        return ((self.kind, self.resource), *self.also) if self.resource is not None else self.also
 
     def __call__(self, target: T) -> T:
         declare(target, self)
         return target
 
     def __or__(self, other: Label) -> Label:
+        claims = sorted(
+            {*self.claims, *other.claims}, key=lambda claim: (-_STRENGTH[claim[0]], claim)
+        )
+        kind = next((each.kind for each in (other, self) if each.kind in _DISCARDABLE), "")
+        resource: str | None = None
+        if claims and not (kind == "query" and claims[0][0] == READS):
+            kind, resource = claims.pop(0)
         return Label(
-            other.kind or self.kind,
-            other.resource or self.resource,
+            kind,
+            resource,
             self.nothrow or other.nothrow,
             self.idempotent or other.idempotent,
             self.thread_bound or other.thread_bound,
+            tuple(claims),
         )
 
     def __str__(self) -> str:
-        name = self.kind + (f"({self.resource!r})" if self.resource else "")
+        words = [f"{word}({resource!r})" for word, resource in self.claims]
+        if self.kind in _DISCARDABLE:
+            words.insert(0, self.kind)
         flags = [flag for flag in ("nothrow", "idempotent", "thread_bound") if getattr(self, flag)]
-        return " ".join([name, *flags]).strip()
+        return " ".join([*words, *flags])
 
 
 pure = Label("pure")
@@ -80,18 +107,18 @@ thread_bound = Label("", thread_bound=True)
 
 
 def reads(resource: str) -> Label:
-    """The call reads `resource`: ordered after writers of it."""
-    return Label("reads", resource)
+    """The call reads `resource`: ordered after writers of it, and before those that follow."""
+    return Label(READS, resource)
 
 
 def ordered(resource: str) -> Label:
     """The call writes `resource`: ordered with everything that touches it."""
-    return Label("ordered", resource)
+    return Label(ORDERED, resource)
 
 
 def commutes(resource: str) -> Label:
     """The call adds to `resource` in a way that commutes with other such calls."""
-    return Label("commutes", resource)
+    return Label(COMMUTES, resource)
 
 
 _side: dict[tuple[int, int], tuple[Any, Label]] = {}
@@ -148,18 +175,32 @@ def _own_label(target: Any) -> Label | None:
 
 
 def label_of(target: Any) -> Label | None:
-    """The label declared for `target` (its own, else its class's), or None; runs no code of `target`'s."""
+    """The label declared for `target`, or None; runs no code of `target`'s.
+
+    The nearest effect counts: the object's own, else the first one along its class's MRO.  Modifiers that
+    stand alone in front of it are added to it.
+    """
+    found: Label | None = None
+    for label in _labels(target):
+        found = label if found is None else label | found
+        if found.kind:
+            break
+    return found
+
+
+def _labels(target: Any) -> Iterator[Label]:
+    """The labels of `target`, nearest first."""
     own = _own_label(target)
     if own is not None:
-        return own
+        yield own
     if type(target).__name__ == "method":
-        return label_of(target.__func__)
+        yield from _labels(target.__func__)
+        return
     kind: type = target if issubclass(type(target), type) else type(target)
     for cls in kind.__mro__:
         label = cls.__dict__.get(_ATTRIBUTE)
         if isinstance(label, Label):
-            return label
-    return None
+            yield label
 
 
 def labels_all_instances(target: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
-from ember_jit.compiler.analysis.facts import PURE
+from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
@@ -23,7 +23,7 @@ from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
-from ember_jit.compiler.passes.regions import AheadRegion, find_regions
+from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
 from ember_jit.compiler.source import NoSource, Source, names_of, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
@@ -34,6 +34,7 @@ from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.ledger import ANYTHING
 from ember_jit.runtime.plan import UNKNOWN, Plan, Verdict
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*)$")
@@ -104,15 +105,37 @@ def _is_pure_method(kind: type, name: str) -> bool:
 def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     """What the runtime must know of a live callable."""
     effect = inference.effect(callee)
-    if not effect.schedulable:
+    if not effect.schedulable and effect.label is None:
         return UNKNOWN
+    claims = effect.label.claims if effect.label is not None else ()
+    if not effect.declared:
+        claims = (*claims, ("reads", ANYTHING))  # it may look at whatever a writer changes
+    if effect.label is not None and effect.label.thread_bound:
+        return Verdict(
+            False,
+            nothrow=effect.nothrow,
+            labelled=True,
+            discardable=effect.name in (PURE, QUERY),
+            thread_bound=True,
+            claims=claims,
+        )
     quiet, entered = quiet_twin(callee, effect)
     if not quiet:
         return UNKNOWN
     journal = entered is not None
     entered = entered or stand_in(callee, effect, options)
     by_class = effect.declared and not journal and labels_all_instances(callee)
-    return Verdict(True, not effect.declared, effect.nothrow, entered, by_class, journal)
+    return Verdict(
+        effect.schedulable,
+        not effect.declared,
+        effect.nothrow,
+        entered,
+        by_class,
+        journal,
+        labelled=effect.label is not None,
+        discardable=effect.name in (PURE, QUERY),
+        claims=claims,
+    )
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
@@ -158,6 +181,8 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         verify(branched)
     clock.lap("lower")
     regions = artifacts.regions = find_regions(branched, unit.options.parallel_threshold)
+    if unit.options.max_extra_calls is not None:
+        regions = artifacts.regions = in_order(regions)
     clock.lap("regions")
     if not regions and not any(
         _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
@@ -166,9 +191,8 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
         return None
     plan = Plan(function.__qualname__)
     next_site = len(branched.sites)
-    bounded = unit.options.max_extra_calls is not None
     for region in regions:
-        emitter = IssueEmitter(branched, region, facts, next_site, bounded)
+        emitter = IssueEmitter(branched, region, facts, next_site, region.in_order)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
     retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
@@ -199,6 +223,12 @@ def _fill(
             plan.site_loops[number] = loops
             plan.site_lines[number] = site.line
             names.nodes[number] = site.node
+            inside = {id(node) for arg in ast.iter_child_nodes(site.node) for node in walk(arg)}
+            inner_sites = [
+                other for other in issue.sites if id(function.sites[other].node) in inside
+            ]
+            if inner_sites:  # its arguments hold calls of their own, which are not taken one by one
+                plan.groups[number] = frozenset(inner_sites)
         for number, (node, loops, inner) in issue.kept.items():
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
@@ -209,8 +239,9 @@ def _fill(
     plan.loop_count = len(function.loops)
     plan.max_workers = options.max_workers or config().max_workers
     plan.window = 4 * plan.max_workers
-    if options.max_extra_calls is not None:
-        plan.window = min(plan.window, options.max_extra_calls + 1)
+    plan.budget = options.max_extra_calls
+    plan.in_turn = frozenset(region.number for region in regions if region.in_order)
+    plan.labelled = frozenset(site.number for site in function.sites if site.label is not None)
     plan.classify = lambda callee: verdict_of(callee, inference, options)
     plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
 

@@ -29,6 +29,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ember_jit.effects import Label
 
 from ember_jit.ir.syntax import source_text
 
@@ -118,6 +122,7 @@ class Site:
         effect: what inference said of the receiver that was there at compile time.
         evidence: how that is known.
         lazy: it stands where a short circuit may skip it.
+        label: its label, if that keeps some order.
     """
 
     number: int
@@ -127,6 +132,7 @@ class Site:
     evidence: str
     loops: tuple[int, ...] = ()
     lazy: bool = False
+    label: Label | None = None
 
     @property
     def text(self) -> str:

@@ -32,10 +32,10 @@ from ember_jit.report.explanation import Barrier, Call, Explanation, LeftAlone, 
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
 from ember_jit.report.why import (
-    Why,
     evidence_of,
     fix_of_barrier,
     unknown_effect,
+    why_held,
     why_in_order,
     why_unscheduled,
 )
@@ -163,7 +163,7 @@ def _calls(found: Survey, made: Schedule, notes: Notes) -> tuple[Call, ...]:
     source = found.source
     tree: ast.AST = source.node if source is not None else ast.Module([], [])
     for node, note in notes.calls.items():
-        if note.role in ("site", "dynamic") and node not in known:
+        if note.role in ("site", "dynamic", "labelled") and node not in known:
             why = why_unscheduled(tree, node) if note.effect.schedulable else unknown_effect(note)
             text = " ".join(ast.unparse(node).split())
             evidence = evidence_of(note.effect, note.receiver)
@@ -181,7 +181,7 @@ def _site(found: Survey, made: Schedule, notes: Notes, site: Site) -> Call:
     evidence = evidence_of(note.effect, note.receiver) if note is not None else site.evidence
     ahead = made.fate.get(site.number) == AHEAD
     needs = [node.op.site for node in waits_for(made, site.number)]
-    why = Why("") if ahead else why_in_order(made, notes, site.number)
+    why = (why_held if ahead else why_in_order)(made, notes, site.number)
     return Call(
         number=site.number,
         file=found.file,

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ember_jit.compiler.analysis.facts import PURE, QUERY, Effect
 from ember_jit.compiler.analysis.notes import Notes
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.passes.regions import AheadRegion
@@ -25,7 +26,9 @@ from ember_jit.report.depend import (
     dependence,
     exclusive,
 )
+from ember_jit.runtime.ledger import ANYTHING, conflict
 
+_ISSUING = frozenset({"call", "call_later", "call_in_turn", "call_later_in_turn"})
 AHEAD, LOST, UNREACHED, PARKED, OUTSIDE = "ahead", "lost", "unreached", "parked", "outside"
 
 
@@ -118,8 +121,28 @@ def schedule(
         for region in regions
     }
     _add_order(made)
-    _find_overlaps(made, inner_loops)
+    effects = {
+        site.number: notes.calls[site.node].effect
+        for site in function.sites
+        if site.node in notes.calls
+    }
+    _find_overlaps(made, inner_loops, effects)
     return made
+
+
+def stands_in_front(earlier: Effect | None, later: Effect | None) -> str:
+    """Why a call with the effect `later` waits for one with `earlier`: "conflict", "raises", or ""."""
+    if earlier is None or later is None:
+        return ""
+    if any(conflict(a, b) for a in claims_of(earlier) for b in claims_of(later)):
+        return "conflict"
+    return "" if later.name in (PURE, QUERY) or earlier.nothrow else "raises"
+
+
+def claims_of(effect: Effect) -> tuple[tuple[str, str], ...]:
+    """What a call does to which resources; what is inferred may read anything that a writer changes."""
+    claims = effect.label.claims if effect.label is not None else ()
+    return claims if effect.declared else (*claims, ("reads", ANYTHING))
 
 
 @dataclass(slots=True)
@@ -141,7 +164,7 @@ def _read(issue: Issue) -> _Text:
             first, name = node.args[0], node.func.attr
             if name in ("mutate", "store") and isinstance(first, ast.Name):
                 found.filled.add(first.id)
-            elif name in ("call", "call_later") and isinstance(node.func.value, ast.Name):
+            elif name in _ISSUING and isinstance(node.func.value, ast.Name):
                 key = first.elts[0] if isinstance(first, ast.Tuple) else first
                 if node.func.value.id == "_w" and isinstance(key, ast.Constant):
                     found.issued.add(key.value)  # type: ignore[arg-type]
@@ -154,8 +177,11 @@ def _fate(
     if site not in made.region:
         return OUTSIDE
     note = notes.calls.get(made.function.sites[site].node)
-    if note is not None and not note.effect.schedulable:
+    label = note.effect.label if note is not None else None
+    if note is not None and not note.effect.schedulable and label is None:
         return PARKED if site in emitted else UNREACHED
+    if label is not None and label.thread_bound and site in emitted:
+        return LOST
     if site in issued:
         return AHEAD
     return LOST if site in emitted else UNREACHED
@@ -211,7 +237,9 @@ def _blocks(made: Schedule, node: Node) -> bool:
     )
 
 
-def _find_overlaps(made: Schedule, inner_loops: dict[int, set[int]]) -> None:
+def _find_overlaps(
+    made: Schedule, inner_loops: dict[int, set[int]], effects: dict[int, Effect]
+) -> None:
     once, ever = made.graph.reach(carried=False), made.graph.reach(carried=True)
     ahead: dict[int, list[Node]] = {}
     for node in made.graph.nodes:
@@ -225,13 +253,21 @@ def _find_overlaps(made: Schedule, inner_loops: dict[int, set[int]]) -> None:
     for region, nodes in ahead.items():
         for index, second in enumerate(nodes):
             for first in nodes[: index + 1]:
+                earlier, later = effects.get(_site(first)), effects.get(_site(second))
                 apart = (
                     first is not second
                     and not once[first.number] >> second.number & 1
                     and not (first.arms and second.arms and exclusive(first, second))
+                    and not stands_in_front(earlier, later)
                 )
-                if apart or _across(first, second, ever, inner_loops[region]):
-                    _overlap(made, first.op.site, second.op.site)
+                across = _across(first, second, ever, inner_loops[region])
+                if apart or (across and not stands_in_front(later, earlier)):
+                    _overlap(made, _site(first), _site(second))
+
+
+def _site(node: Node) -> int:
+    assert node.op.site is not None
+    return node.op.site
 
 
 def _across(first: Node, second: Node, ever: list[int], loops: set[int]) -> bool:
@@ -241,9 +277,7 @@ def _across(first: Node, second: Node, ever: list[int], loops: set[int]) -> bool
     return any(loop in second.loops and loop in loops for loop in first.loops)
 
 
-def _overlap(made: Schedule, a: int | None, b: int | None) -> None:
-    assert a is not None
-    assert b is not None
+def _overlap(made: Schedule, a: int, b: int) -> None:
     made.overlaps.add((a, b))
     made.beside.setdefault(a, set()).add(b)
     made.beside.setdefault(b, set()).add(a)

@@ -44,6 +44,9 @@ def _calls(made: Explanation) -> Iterator[str]:
             yield from _wrapped("worked out where it stands, also ahead of the program")
         elif call.ahead:
             yield from _wrapped(_together(call))
+            if call.why:
+                yield from _wrapped(f"kept back: {call.why}")
+                yield from _wrapped(f"to free it: {call.fix}")
         else:
             at = f" ({call.place})" if call.place else ""
             yield from _wrapped(

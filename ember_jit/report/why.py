@@ -13,7 +13,15 @@ from ember_jit.compiler.analysis.facts import Effect, Reason
 from ember_jit.compiler.analysis.notes import CallNote, Notes, Receiver
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
 from ember_jit.ir.ops import Function, Op, base
-from ember_jit.report.schedule import LOST, OUTSIDE, UNREACHED, Schedule, decided_by, waits_for
+from ember_jit.report.schedule import (
+    LOST,
+    OUTSIDE,
+    UNREACHED,
+    Schedule,
+    decided_by,
+    stands_in_front,
+    waits_for,
+)
 
 _FIXES: tuple[tuple[str, str], ...] = (
     ("stores to the attribute", "return the value instead of storing it, or store it after the last call"),
@@ -106,7 +114,14 @@ def why_in_order(made: Schedule, notes: Notes, site: int) -> Why:
     """Why call site `site`, which is not issued ahead, is made at its program point."""
     node = made.function.sites[site].node
     note = notes.calls.get(node)
-    if note is not None and not note.effect.schedulable:
+    label = note.effect.label if note is not None else None
+    if label is not None and label.thread_bound:
+        return Why(
+            f"declared `{label}`: it is made on the caller's thread, in its turn; others may pass it",
+            "",
+            "leave out `thread_bound` if any thread may make it",
+        )
+    if note is not None and not note.effect.schedulable and label is None:
         return unknown_effect(note)
     fate = made.fate.get(site)
     if fate is None:
@@ -117,6 +132,53 @@ def why_in_order(made: Schedule, notes: Notes, site: int) -> Why:
         return _unreached(made, site)
     assert fate == OUTSIDE
     return _outside(made, site)
+
+
+def why_held(made: Schedule, notes: Notes, site: int) -> Why:
+    """What a call with resources waits for although no value says so, and the label that would free it."""
+    note = notes.calls.get(made.function.sites[site].node)
+    region = made.region.get(site)
+    if note is None or note.effect.label is None or region is None:
+        return Why("")
+    for other in reversed(made.function.sites[:site]):
+        before = notes.calls.get(other.node)
+        if (
+            before is None
+            or made.region.get(other.number) != region
+            or site in made.partners(other.number)
+        ):
+            continue
+        name = before.receiver.name.rsplit("<locals>.", 1)[-1] or f"the callee of line {other.line}"
+        what = stands_in_front(before.effect, note.effect)
+        declared = f"declared `{note.effect.label}`"
+        if what == "raises":
+            return Why(
+                f"{declared}: it starts when nothing in front of it can raise, and #{other.number} may",
+                "",
+                f"declare {name} `nothrow`, if it never raises",
+            )
+        if what == "conflict":
+            fix = "give them resources of their own, if their order does not matter"
+            if not before.effect.declared:
+                fix = f"declare {name} `@query` or `@pure`, or give it a resource, if it does not read what this call changes"
+            return Why(f"{declared}: #{other.number}, in front of it, touches the same", "", fix)
+    op = _op_of(made.function, site)
+    fence = next(
+        (
+            each
+            for each in made.function.walk()
+            if each.line < op.line and each.kind in ("glue", "mutate", "helper") and each.value is not None
+            and any(isinstance(n, ast.Subscript | ast.BinOp | ast.Call) for n in ast.walk(each.value))
+        ),
+        None,
+    )  # fmt: skip
+    if fence is not None and not made.partners(site):
+        return Why(
+            f"declared `{note.effect.label}`: it starts when nothing in front of it can raise, and line {fence.line} may",
+            "",
+            f"move line {fence.line} behind this call",
+        )
+    return Why("")
 
 
 # ---------------------------------------------------------------------- in a region, and not issued

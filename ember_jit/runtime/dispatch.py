@@ -134,9 +134,7 @@ class Unit:
         self._lock = threading.RLock()
         self._settled = False
         self._memories: dict[int, _Memory] = {}
-        self._sequential = (
-            options.execution_strategy == "sequential" or options.max_extra_calls == 0
-        )
+        self._sequential = options.execution_strategy == "sequential"
         self._auto = options.execution_strategy == "auto"
         self._barren = 0
         self._limit = 1

@@ -22,6 +22,10 @@ class Verdict:
         enter: a compiled stand-in for the receiver (a nested composite), or None.
         journal: `enter` defers its output to a journal.
         by_class: it holds for every instance of the class that has no `forward` of its own.
+        labelled: it may not start freely, but its label says what it may pass (see `ledger`).
+        discardable: nobody is harmed if it is made in vain.
+        thread_bound: it must be made on the caller's thread.
+        claims: (word, resource) for what it does to which resources.
     """
 
     schedulable: bool
@@ -30,6 +34,10 @@ class Verdict:
     enter: Callable[..., Any] | None = None
     by_class: bool = False
     journal: bool = False
+    labelled: bool = False
+    discardable: bool = True
+    thread_bound: bool = False
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 UNKNOWN = Verdict(schedulable=False)
@@ -54,6 +62,9 @@ class Plan:
         max_workers: calls that may be in flight on threads.
         window: calls that may have been issued and not yet retired.
         brisk: calls in a row that took next to no time.
+        in_turn: issue programs that keep a ledger of what stands in front of each call.
+        labelled: call sites whose labels were known when the issue programs were written.
+        budget: calls that may have started in vain when an earlier one raises; None: any number.
     """
 
     name: str
@@ -70,6 +81,9 @@ class Plan:
     max_workers: int = 64
     window: int = 256
     brisk: int = 0
+    in_turn: frozenset[int] = frozenset()
+    labelled: frozenset[int] = frozenset()
+    budget: int | None = None
 
 
 _pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default

@@ -22,13 +22,14 @@ from typing import Any
 
 from ember_jit.runtime import events, guarded, journal, overlays
 from ember_jit.runtime.cells import LOST, OK, Cell, Walk
-from ember_jit.runtime.issuing import IssuingRun
+from ember_jit.runtime.ledger import Ledger
+from ember_jit.runtime.ordering import OrderingRun
 from ember_jit.runtime.outcomes import repair
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.settling import INLINE
 
 
-class Run(IssuingRun):
+class Run(OrderingRun):
     """The state of one call of a compiled function, as its retire program sees it."""
 
     __slots__ = ("_cell", "positions")
@@ -57,6 +58,8 @@ class Run(IssuingRun):
         self.type_verdicts = {}
         self.progress = 0
         self.unleashed = False
+        self.ledger = None
+        self._becalmed = []
         self.watched = False
         self._parked = {}
         self._queue = deque()
@@ -66,12 +69,16 @@ class Run(IssuingRun):
 
     def ahead(self, number: int, *values: Any) -> None:
         """Start issue program `number` here, with the retire program's own variables."""
+        if self.ledger is not None:
+            self._finish_effects()
         if overlays.listening and overlays.heard():
             return  # calls are recorded here, not made
         with self.lock:
             if self.epoch:
                 self._abandon()
                 self.context = copy_context()
+            if number in self.plan.in_turn:
+                self.ledger = Ledger(self.plan.budget)
             self.epoch += 1
             self.active = 1
             self._pump(Walk(self.plan.slices[number](self, guarded, *values), self.epoch), None)
@@ -109,6 +116,17 @@ class Run(IssuingRun):
             self._retire_group(cells, key, plan.groups[site])
         return True
 
+    def reach(self, site: int) -> bool:
+        """As `has`, where the issue program keeps a ledger: everything in front of the call is passed."""
+        if self.ledger is not None:
+            loops = self.plan.site_loops[site]
+            key = (site, *[self.positions[loop] for loop in loops]) if loops else site
+            with self.lock:
+                jobs = self._arrive(site, key)
+            if jobs:
+                self._start(jobs)
+        return self.has(site)
+
     def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: frozenset[int]) -> None:
         """A value is taken whole: the calls inside its expression are retired with it."""
         outer = key[1:] if type(key) is tuple else ()
@@ -134,6 +152,10 @@ class Run(IssuingRun):
             self.outstanding -= 1
             resume = self.paused and self.outstanding <= self.window // 2
             jobs = self._resume_paused() if resume else None
+            if self.ledger is not None and cell.state == OK and not cell.journal:
+                self.ledger.retire(cell=cell)
+                self._passed()
+                jobs = [*(jobs or ()), *self._collect()]
         if jobs:
             self._start(jobs)
         if cell.journal:
@@ -153,19 +175,27 @@ class Run(IssuingRun):
 
     def done(self, site: int, value: Any) -> Any:
         """A call was made inline: an issue program that stopped in front of it may go on."""
-        if self._parked:
+        if self._parked or self.ledger is not None:
             loops = self.plan.site_loops[site]
             key = (site, *[self.positions[loop] for loop in loops]) if loops else site
             with self.lock:
+                if self.ledger is not None:
+                    self.ledger.retire(key)
+                    self._passed()
+                    jobs = self._collect()
+                else:
+                    jobs = []
                 walk = self._parked.pop(key, None)
                 if walk is None or walk.epoch != self.epoch:
-                    return value
-                self.verdicts.clear()
-                self.type_verdicts.clear()
-                self.context = copy_context()
-                self._pump(walk, value)
-                jobs = self._collect()
-            self._start(jobs)
+                    walk = None
+                else:
+                    self.verdicts.clear()
+                    self.type_verdicts.clear()
+                    self.context = copy_context()
+                    self._pump(walk, value)
+                    jobs += self._collect()
+            if jobs:
+                self._start(jobs)
         return value
 
     def enter(self, callee: Any) -> Any:
@@ -176,6 +206,8 @@ class Run(IssuingRun):
 
     def close(self) -> None:
         """Leave the function: what has not started never will; what runs is let go."""
+        if self.ledger is not None:
+            self._finish_effects()
         with self.lock:
             self.closed = True
             self.epoch += 1

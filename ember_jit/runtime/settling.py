@@ -28,6 +28,7 @@ from ember_jit.runtime.cells import (
     lost,
     value_of,
 )
+from ember_jit.runtime.ledger import Ledger
 from ember_jit.runtime.outcomes import is_interruption
 from ember_jit.runtime.plan import Plan
 
@@ -58,6 +59,7 @@ class SettlingRun:
         "active",
         "cells",
         "epoch",
+        "ledger",
         "lock",
         "paused",
         "plan",
@@ -70,12 +72,17 @@ class SettlingRun:
     epoch: int  # grows when an issue program starts and when all is given up; older walks are over
     active: int  # issue programs of this epoch that are alive
     paused: list[Walk]  # issue programs that found the window full
+    ledger: (
+        Ledger | None
+    )  # what stands in front of each call, where the issue program keeps it (`ordering`)
     waiting: Cell | None  # what the caller's thread sleeps on
     _parked: dict[Any, Walk]  # issue programs in front of a call with effects, by its name
     _queue: deque[Cell]  # calls that are ready and that nobody has taken
     _wake: threading.Lock
 
     def _make_ready(self, cell: Cell, job: Any) -> None:
+        if self.ledger is not None and self.ledger.hold(cell, job):
+            return
         cell.state = READY
         cell.job = job
         cell.thunk = None
@@ -195,6 +202,11 @@ class SettlingRun:
                 else:
                     walk.generator.close()
                     self._finish(walk, None)
+        if self.ledger is not None:
+            self._release()
+
+    def _release(self) -> None:
+        """Let go what may start now (`ordering`)."""
 
     def _form(self, cell: Cell) -> list[tuple[Cell, int, Any]]:
         """Evaluate a cell whose inputs are there: a value, or a call that becomes ready."""

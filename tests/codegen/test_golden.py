@@ -30,7 +30,7 @@ def emit(cls: type[Base]) -> tuple[list[str], ast.FunctionDef]:
     made = stages_of_operator(cls)
     next_site, issues = len(made.escaped.sites), []
     for region in made.regions:
-        emitter = IssueEmitter(made.escaped, region, made.facts, next_site, bounded=False)
+        emitter = IssueEmitter(made.escaped, region, made.facts, next_site, region.in_order)
         issues.append(emitter.run())
         next_site = emitter.next_site
     return [issue.text for issue in issues], retire_program(

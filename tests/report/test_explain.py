@@ -271,7 +271,7 @@ def test_a_with_statement_is_a_barrier() -> None:
     assert any("`with` block" in barrier.fix for barrier in explain(Op()).barriers)
 
 
-def test_a_declared_resource_is_named() -> None:
+def test_a_call_with_a_resource_says_what_it_waits_for() -> None:
     @effects.ordered("db")
     class Save(Operator):
         def forward(self, *, inputs: Any) -> Any:
@@ -284,10 +284,32 @@ def test_a_declared_resource_is_named() -> None:
 
         def forward(self, *, inputs: Any) -> Any:
             self.save(inputs=inputs)
-            return self.a(inputs=inputs), self.b(inputs=inputs)
+            a = self.a(inputs=inputs)
+            self.save(inputs=inputs)
+            self.log(inputs=inputs)
+            self.gui(inputs=inputs)
+            return a
 
-    call = site(explain(Op()), 0)
-    assert call.why == "declared `ordered('db')`: kept in program order"
+    Log = type("Log", (Save,), {"__effects__": effects.ordered("log")})
+    op = Op()
+    op.log, op.gui = (
+        Log(),
+        effects.declare(gui := Leaf(), effects.query, effects.thread_bound) or gui,
+    )
+    made = explain(op)
+    first, _, again, log, gui = (site(made, number) for number in range(5))
+    assert first.ahead
+    assert first.effect == "ordered"
+    assert first.overlaps == (1,)
+    assert not first.why
+    assert (
+        again.why
+        == "declared `ordered('db')`: it starts when nothing in front of it can raise, and #1 may"
+    )
+    assert again.fix == "declare Leaf `nothrow`, if it never raises"
+    assert log.fix == "declare Save `nothrow`, if it never raises"
+    assert "made on the caller's thread" in gui.why
+    assert "kept back: declared `ordered('db')`" in str(made)
 
 
 def test_calls_in_generators_that_may_stop_early_are_listed() -> None:

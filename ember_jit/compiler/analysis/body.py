@@ -15,6 +15,7 @@ their lines, and the abstract value of every name.  Here are the state and what 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,10 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
     elements,
+    hash_runs_code,
     join,
+    runs_no_code,
+    truth_runs_code,
 )
 from ember_jit.compiler.source import Source
 from ember_jit.ir.syntax import walk
@@ -46,6 +50,7 @@ from ember_jit.ir.syntax import walk
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
 
+_UNPACKED = frozenset({list, tuple, dict, set, frozenset, str, bytes, range})
 _CONTAINERS = frozenset(
     {
         "list",
@@ -63,6 +68,10 @@ _CONTAINERS = frozenset(
 
 
 _ROUNDS = 40
+
+
+def _runs_code(obj: Any) -> bool:
+    return not runs_no_code(obj)
 
 
 class BodyAnalysis:
@@ -209,6 +218,7 @@ class BodyAnalysis:
                 return
             self.env[target.id] = join(self.env.get(target.id), value)
         elif isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target, value)
             parts = value.parts if isinstance(value, Items) else ()
             for index, element in enumerate(target.elts):
                 inner: Abstract = ARG if isinstance(value, Arg) else LOCAL
@@ -229,11 +239,34 @@ class BodyAnalysis:
                 self.effect(target, f"stores to the attribute `{self.text(target)}`")
         elif isinstance(target, ast.Subscript):
             base = self.expr(target.value)
-            self.expr(target.slice)
+            self.touch(target.slice, self.expr(target.slice), "looking up", hash_runs_code)
             if not (isinstance(base, Fresh) and base.kind in _CONTAINERS):
                 self.effect(
                     target, f"stores into `{self.text(target.value)}`, which it did not make"
                 )
+
+    def _unpack(self, target: ast.expr, value: Abstract) -> None:
+        for obj in (value.obj,) if isinstance(value, Known) else ():
+            if type(obj) not in _UNPACKED:
+                self.effect(
+                    target, f"unpacks a live {type(obj).__name__}, which may have state", "", None
+                )
+
+    def touch(
+        self, node: ast.expr, value: Abstract, what: str, runs: Callable[[Any], bool] = _runs_code
+    ) -> Abstract:
+        """Record an effect if `what` is done to a live object whose class answers it with code of its own."""
+        objs = (value.obj,) if isinstance(value, Known) else ()
+        for obj in value.objs if isinstance(value, OneOf) else objs:
+            if runs(obj):
+                kind = type(obj).__name__
+                self.effect(node, f"{what} `{self.text(node)}`, a live {kind}, may run code")
+                break
+        return value
+
+    def test(self, node: ast.expr) -> Abstract:
+        """Interpret an expression whose truth is asked for."""
+        return self.touch(node, self.expr(node), "asking for the truth of", truth_runs_code)
 
     def iterate(self, value: Abstract, node: ast.AST) -> Abstract:
         """The abstract value of an element of `value`."""

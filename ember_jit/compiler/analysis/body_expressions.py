@@ -30,6 +30,7 @@ from ember_jit.compiler.analysis.values import (
     Known,
     OneOf,
     Property,
+    hash_runs_code,
     join,
     runs_no_code,
 )
@@ -65,8 +66,8 @@ def _attribute(body: BodyAnalysis, node: ast.Attribute) -> Abstract:
 
 
 def _subscript(body: BodyAnalysis, node: ast.Subscript) -> Abstract:
-    base = body.expr(node.value)
-    body.expr(node.slice)
+    base = body.touch(node.value, body.expr(node.value), "looking into")
+    body.touch(node.slice, body.expr(node.slice), "looking up", hash_runs_code)
     if isinstance(base, Known):
         return body.lookup.one_of(base.obj) or LOCAL
     return ARG if isinstance(base, Arg) else LOCAL
@@ -74,6 +75,9 @@ def _subscript(body: BodyAnalysis, node: ast.Subscript) -> Abstract:
 
 def _display(body: BodyAnalysis, node: Any) -> Abstract:
     parts = tuple([body.expr(element) for element in node.elts])
+    if isinstance(node, ast.Set):
+        for element, value in zip(node.elts, parts, strict=True):
+            body.touch(element, value, "hashing", hash_runs_code)
     if isinstance(node, ast.Tuple):
         return Items(LOCAL, parts) if parts else SCALAR
     return Fresh("list" if isinstance(node, ast.List) else "set")
@@ -82,8 +86,10 @@ def _display(body: BodyAnalysis, node: Any) -> Abstract:
 def _dict(body: BodyAnalysis, node: ast.Dict) -> Abstract:
     for key, value in zip(node.keys, node.values, strict=True):
         if key is not None:
-            body.expr(key)
-        body.expr(value)
+            body.touch(key, body.expr(key), "hashing", hash_runs_code)
+            body.expr(value)
+        else:
+            body.touch(value, body.expr(value), "spreading")
     return Fresh("dict")
 
 
@@ -91,17 +97,39 @@ def _comprehension(body: BodyAnalysis, node: Any) -> Abstract:
     for generator in node.generators:
         body.bind(generator.target, body.iterate(body.expr(generator.iter), generator.iter))
         for condition in generator.ifs:
-            body.expr(condition)
+            body.test(condition)
         if generator.is_async:
             body.effect(node, "an async comprehension is not followed")
     if isinstance(node, ast.DictComp):
-        body.expr(node.key)
+        body.touch(node.key, body.expr(node.key), "hashing", hash_runs_code)
         body.expr(node.value)
         return Fresh("dict")
     element = body.expr(node.elt)
+    if isinstance(node, ast.SetComp):
+        body.touch(node.elt, element, "hashing", hash_runs_code)
     if isinstance(node, ast.GeneratorExp):
         return Items(element)
     return Fresh("list" if isinstance(node, ast.ListComp) else "set")
+
+
+def _compare(body: BodyAnalysis, node: ast.Compare) -> Abstract:
+    """`is` asks nothing of its operands; `in` may use an iterator up."""
+    left = body.expr(node.left)
+    for operator, right_node, left_node in zip(
+        node.ops, node.comparators, (node.left, *node.comparators), strict=False
+    ):
+        right = body.expr(right_node)
+        if not isinstance(operator, ast.Is | ast.IsNot):
+            _operand(body, left_node, left)
+            _operand(body, right_node, right)
+        if isinstance(operator, ast.In | ast.NotIn):
+            body.touch(right_node, right, "looking into", _has_state)
+        left = right
+    return SCALAR
+
+
+def _has_state(obj: Any) -> bool:
+    return hasattr(type(obj), "__next__")
 
 
 def _operation(body: BodyAnalysis, node: ast.expr) -> Abstract:
@@ -135,11 +163,12 @@ def _binary(body: BodyAnalysis, node: ast.BinOp) -> Abstract:
 
 def _choice(body: BodyAnalysis, node: Any) -> Abstract:
     if isinstance(node, ast.IfExp):
-        body.expr(node.test)
+        body.test(node.test)
         return join(body.expr(node.body), body.expr(node.orelse))
     value: Abstract | None = None
-    for part in node.values:
-        value = join(value, body.expr(part))
+    for part in node.values[:-1]:
+        value = join(value, body.test(part))
+    value = join(value, body.expr(node.values[-1]))
     assert value is not None
     return value
 
@@ -188,7 +217,7 @@ EXPRESSIONS: dict[type[ast.expr], Callable[[BodyAnalysis, Any], Abstract]] = {
     ast.GeneratorExp: _comprehension,
     ast.BinOp: _binary,
     ast.UnaryOp: _operation,
-    ast.Compare: _operation,
+    ast.Compare: _compare,
     ast.JoinedStr: _operation,
     ast.FormattedValue: _operation,
     ast.BoolOp: _choice,

@@ -75,7 +75,7 @@ def _return(body: BodyAnalysis, node: ast.Return) -> None:
 
 
 def _if(body: BodyAnalysis, node: ast.If | ast.While) -> None:
-    body.expr(node.test)
+    body.test(node.test)
     body.block(node.body)
     body.block(node.orelse)
 
@@ -129,7 +129,7 @@ def _raise(body: BodyAnalysis, node: ast.Raise) -> None:
 
 
 def _assert(body: BodyAnalysis, node: ast.Assert) -> None:
-    body.expr(node.test)
+    body.test(node.test)
     if node.msg is not None:
         body.expr(node.msg)
 
@@ -179,11 +179,19 @@ def _function_def(body: BodyAnalysis, node: ast.FunctionDef) -> None:
 
 
 def _match(body: BodyAnalysis, node: Any) -> None:
-    subject = body.expr(node.subject)
+    subject = body.touch(node.subject, body.expr(node.subject), "matching")
     inner: Abstract = ARG if isinstance(subject, Arg) else LOCAL
     for case in node.cases:
         for pattern in walk(case.pattern):
             name = None
+            if isinstance(pattern, ast.MatchClass):
+                cls = body.expr(pattern.cls)
+                if not (
+                    isinstance(cls, Known) and getattr(cls.obj, "__module__", "") == "builtins"
+                ):
+                    body.effect(pattern, "a class pattern may read properties of what it matches")
+            elif isinstance(pattern, ast.MatchValue):
+                body.touch(pattern.value, body.expr(pattern.value), "comparing with")
             if isinstance(pattern, ast.MatchAs | ast.MatchStar):
                 name = pattern.name
             elif isinstance(pattern, ast.MatchMapping):
@@ -191,7 +199,7 @@ def _match(body: BodyAnalysis, node: Any) -> None:
             if name is not None:
                 body.env[name] = join(body.env.get(name), inner)
         if case.guard is not None:
-            body.expr(case.guard)
+            body.test(case.guard)
         body.block(case.body)
 
 

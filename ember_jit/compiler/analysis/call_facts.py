@@ -14,7 +14,7 @@ class CallFact:
 
     Attributes:
         role: "glue" (pure, cheap, stays in its expression), "helper" (an inferred pure function),
-            "site" (may be scheduled), "dynamic" (the receiver is found at run time), "mutate" (changes
+            "site" (may be scheduled), "labelled" (may be scheduled in the order that its label keeps), "dynamic" (the receiver is found at run time), "mutate" (changes
             a container made here), "barrier" (has an effect, or may have).
         effect: the effect of the call.
         callee: its abstract callee.

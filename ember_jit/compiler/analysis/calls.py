@@ -134,6 +134,11 @@ def _conclude(
     live = [arg.obj for arg in args if isinstance(arg, Known)] if effect.kind != UNKNOWN else []
     if known is not None and known.protocol and any(_has_state(obj) for obj in live):
         effect = _not_this_call(body, node, "uses up an iterator")
+    if known is not None and known.protocol and effect.kind != UNKNOWN:
+        asked = _first_with_code(known, args)
+        if asked is not None:
+            text = f"asks a live {type(asked).__name__}, whose methods are not followed"
+            effect = _not_this_call(body, node, text)
     if known is None and not effect.declared:
         for obj in live:  # it was inferred for plain arguments
             if not runs_no_code(obj):
@@ -152,10 +157,25 @@ def _conclude(
         body.composite |= known is None
     elif effect.kind == PURE:
         role = "glue" if known is not None else "helper"
+    elif effect.label is not None:
+        role = "labelled"
+        body.composite = True
     body.calls[node] = CallFact(role, effect, callee)
     if isinstance(callee, ClientPart):
         return HANDLE
     return _result(callee, known, args, effect)
+
+
+def _first_with_code(known: registry.Known, args: list[Abstract]) -> Any:
+    """A live object among the arguments that are asked something, whose class has code of its own; None if there is none."""
+    for index, arg in enumerate(args):
+        objs = (arg.obj,) if isinstance(arg, Known) else arg.objs if isinstance(arg, OneOf) else ()
+        if index in known.untouched:
+            continue
+        for obj in objs:
+            if not runs_no_code(obj):
+                return obj
+    return None
 
 
 def _not_this_call(body: BodyAnalysis, node: ast.Call, why: str, operator: bool = False) -> Effect:
@@ -224,19 +244,23 @@ def _one_of(body: BodyAnalysis, node: ast.Call, callee: OneOf) -> Abstract:
     for obj in callee.objs:
         found = body.inference.of(obj)
         body.rest_on(found)
-        if (
-            worst is None
-            or found.effect.kind == UNKNOWN
-            or (worst.kind == PURE and found.effect.kind == QUERY)
-        ):
+        if worst is None or _weight(found.effect) > _weight(worst):
             worst = found.effect
-        if worst.kind == UNKNOWN:
+        if worst.kind == UNKNOWN and worst.label is None:
             break
     assert worst is not None
     body.join_effect(worst, node, node.func)
     body.composite = True
-    body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else "dynamic", worst, callee)
+    role = "labelled" if worst.label is not None else "dynamic"
+    body.calls[node] = CallFact("site" if worst.kind != UNKNOWN else role, worst, callee)
     return LOCAL
+
+
+def _weight(effect: Effect) -> int:
+    """How much stands in the way of running an effect ahead."""
+    if effect.kind == UNKNOWN:
+        return 2 if effect.label is not None else 3
+    return int(effect.kind == QUERY)
 
 
 def _method_on_value(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ember_jit.effects import Label
+
 PURE, QUERY, UNKNOWN = "pure", "query", "unknown"
 _RANK = {PURE: 0, QUERY: 1, UNKNOWN: 2}
 
@@ -42,6 +44,8 @@ class Effect:
         operator: the callee follows the operator protocol, or is otherwise worth a task of its own.
         prints: its output through `print` or `logging` must be deferred.
         nothrow: it never raises.
+        label: the label of a call that keeps some order (it has resources, or is bound to its thread).  Whoever
+            makes such a call has an effect, so `kind` is "unknown"; the call itself may be scheduled by its label.
     """
 
     kind: str
@@ -51,13 +55,18 @@ class Effect:
     blocking: bool = False
     operator: bool = False
     nothrow: bool = False
-    resource: str | None = None
     prints: bool = False
+    label: Label | None = None
 
     @property
     def schedulable(self) -> bool:
         """Whether the call may start before its program point."""
         return self.kind in (PURE, QUERY)
+
+    @property
+    def name(self) -> str:
+        """The effect in one word: the label's, where there is one."""
+        return self.label.kind if self.label is not None else self.kind
 
 
 Guard = Callable[[], bool]

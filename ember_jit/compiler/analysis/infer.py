@@ -28,7 +28,7 @@ from ember_jit.compiler.analysis.values import (
     type_lookup,
 )
 from ember_jit.compiler.source import NoSource, source_of
-from ember_jit.effects import label_of
+from ember_jit.effects import Label, label_of
 from ember_jit.operators import Operator
 from ember_jit.runtime.originals import original_code
 
@@ -150,29 +150,21 @@ class Inference:
             guards.append(same_code(function))
         elif obj is not None:
             guards.extend(protocol_guards(obj))
-        if label.kind in (PURE, QUERY) and not label.thread_bound:
-            return Inferred(
-                Effect(
-                    label.kind,
-                    f"declared `{label}`",
-                    True,
-                    blocking=True,
-                    operator=True,
-                    nothrow=label.nothrow,
-                ),
-                guards,
-            )
-        text = f"declared `{label}`" + (
-            ": stays on the caller's thread" if label.thread_bound else ": kept in program order"
-        )
         if not label.kind:
             found = self._function(function, None) if function is not None else self._instance(obj)
-            if label.thread_bound:
-                return Inferred(Effect(UNKNOWN, text, True, (Reason("", 0, text),)), [], [found])
-            return found
-        return Inferred(
-            Effect(UNKNOWN, text, True, (Reason("", 0, text),), resource=label.resource), guards
-        )
+            return _modified(label, found)
+        if label.kind in (PURE, QUERY) and not label.thread_bound and not label.claims:
+            effect = Effect(
+                label.kind,
+                f"declared `{label}`",
+                True,
+                blocking=True,
+                operator=True,
+                nothrow=label.nothrow,
+            )
+        else:
+            effect = _restricted(label, True)
+        return Inferred(effect, guards)
 
     def _instance(self, obj: Any) -> Inferred:
         kind = type(obj)
@@ -224,7 +216,8 @@ class Inference:
         if label is not None and label.kind:
             return self._declared(label, function, None)
         if isinstance(function, FunctionType):
-            return self._function(function, owner)
+            found = self._function(function, owner)
+            return found if label is None else _modified(label, found)
         known = registry.method(type(owner), _name(function))
         if known is not None:
             return self._registered(known)
@@ -314,6 +307,33 @@ def _name(obj: Any) -> str:
 
 def _unknown(text: str) -> Inferred:
     return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
+
+
+def _restricted(label: Label, declared: bool) -> Effect:
+    """The effect of a call that its label lets run ahead, but not freely."""
+    text = f"declared `{label}`"
+    return Effect(
+        UNKNOWN,
+        text,
+        declared,
+        (Reason("", 0, text),),
+        blocking=True,
+        operator=True,
+        nothrow=label.nothrow,
+        label=label,
+    )
+
+
+def _modified(label: Label, found: Inferred) -> Inferred:
+    """What was inferred, with the modifiers of a label that says nothing of the effect."""
+    effect = found.effect
+    if label.thread_bound and effect.schedulable:
+        effect = _restricted(replace(label, kind=effect.kind), False)
+    elif label.thread_bound and effect.label is not None:
+        effect = _restricted(effect.label | label, effect.declared)
+    elif label.nothrow:
+        effect = replace(effect, nothrow=True)
+    return Inferred(effect, [], [found])
 
 
 def is_trivial_call(call: FunctionType) -> bool:

@@ -49,7 +49,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         region: what to walk.
         facts: facts about the function's calls.
         next_site: first free number for values that are handed to the retire program.
-        bounded: pause before each call when the window is full, not only in loops.
+        in_order: keep a ledger: some calls of the region may not start freely.
     """
 
     def __init__(
@@ -58,13 +58,14 @@ class IssueEmitter(IssueCalls, IssueControl):
         region: AheadRegion,
         facts: BodyAnalysis,
         next_site: int,
-        bounded: bool,
+        in_order: bool,
     ) -> None:
         self.function = function
         self.region = region
         self.guard = Guard(facts, facts.source.class_name)
         self.facts = facts
-        self.bounded = bounded
+        self.in_order = in_order
+        self.walked = set()
         self.next_site = next_site
         self.local = facts.local_names | {base(v) for op in function.walk() for v in op.defs}
         everything = [inner for op in region.ops for inner in op.walk()]
@@ -83,6 +84,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.block = None
         self.order = {op: index for index, op in enumerate(everything)}
         self.loops_of = enclosing_loops(region.ops)
+        self.find_writers(everything)
         self.mutations = [(base(op.defs[0]), op) for op in everything if op.kind == "mutate"]
         self._part_count = 0
         self._unpacked = len(function.loops)  # `_u0`, `_u1` ... are the elements of the loops

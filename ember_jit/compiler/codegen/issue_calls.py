@@ -15,12 +15,13 @@ import ast
 from functools import cached_property
 
 from ember_jit.compiler.codegen.guard import CannotGuard
-from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueValues
+from ember_jit.compiler.codegen.issue_order import IssueOrder
+from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.ir.ops import Op, base
 from ember_jit.ir.syntax import walk
 
 
-class IssueCalls(IssueValues):
+class IssueCalls(IssueOrder):
     """Emits `call`, `helper` and `mutate` ops."""
 
     @cached_property
@@ -42,23 +43,22 @@ class IssueCalls(IssueValues):
         node = op.value
         temp = base(op.defs[0])
         key = self._register(op)
-        if self.bounded:
-            self.line("if _w.full: yield")
         self.line(f"# line {op.line}: {self.facts.source.line(op.line)}")
         callee = self._callee(node.func)
         if not callee:
             self.line("return _w.stop()")
             self.status[temp] = LOST
             return
-        issued = self._call_text(node, key, callee)
+        issued = self._call_text(op, node, key, callee)
         self.line(f"{temp} = {issued}")
         self.line(f"if {temp} is _w: {temp} = yield _w.parked({key})")
         self.status[temp] = MAYBE
 
-    def _call_text(self, node: ast.Call, key: str, callee: str) -> str:
+    def _call_text(self, op: Op, node: ast.Call, key: str, callee: str) -> str:
         trees = [*node.args, *[k.value for k in node.keywords]]
         state = self._state(*trees)
-        inline = f"_w.inline({callee})"
+        turn = "_in_turn" if self.in_order else ""
+        inline = f"_w.inline{turn}({f'{key}, ' if turn else ''}{callee})"
         if state == LOST or self._reads_live_out(trees):
             return inline
         try:
@@ -69,12 +69,13 @@ class IssueCalls(IssueValues):
         keyword = ast.Dict(names, [k.value for k in keywords])
         both = ast.unparse(ast.Tuple([ast.Tuple(args, ast.Load()), keyword], ast.Load()))
         if state == KNOWN:
-            return f"_w.call({key}, {callee}, {both[1:-1]})"
+            return f"_w.call{turn}({key}, {callee}, {both[1:-1]})"
         maybe = self._maybe_names(*trees)
         if not self._steady(*trees):
             return inline
         parameters = self._parameters(maybe, *trees)
-        return f"_w.call_later({key}, {callee}, lambda {parameters}: {both}, {', '.join(maybe)})"
+        sure = f"{self.sure(op, trees)}, " if turn else ""
+        return f"_w.call_later{turn}({key}, {callee}, {sure}lambda {parameters}: {both}, {', '.join(maybe)})"
 
     def _reads_live_out(self, trees: list[ast.expr]) -> bool:
         """Whether an argument is a container built here that the retire program goes on using."""

@@ -86,11 +86,15 @@ class IssueControl(IssueParts):
             return
         if self._glue_block(op):
             return
+        if self.in_order:  # the ledger has no place for what is walked later
+            self._inline_if(op, self._decision(op.value))
+            return
         if any(each.kind == "emit" for each in inner) and self._sink:
             self._sink[-1] = None
         self._fork(op, text, lambda: self._inline_if(op, "_e.truth(_gate)"))
 
     def _inline_if(self, op: Op, test: str) -> None:
+        self._goes_through(op)
         before = dict(self.status)
         arms = []
         for index, region in enumerate(op.regions):
@@ -107,6 +111,10 @@ class IssueControl(IssueParts):
             self.depth -= 1
             arms.append((self.status, bool(region.ops) and region.ops[-1].kind in EXITS))
         self.status = meet([status for status, leaves in arms if not leaves] or [before])
+
+    def _goes_through(self, op: Op) -> None:
+        if self.in_order and not self.in_block:
+            self.walked.add(op)
 
     def _skip(self, op: Op) -> None:
         """Leave out what cannot be walked, after checking that nothing in it has an effect."""
@@ -142,6 +150,9 @@ class IssueControl(IssueParts):
         elif leaves:
             self._walk_for(op, f"(yield {text})")
         elif not self._glue_block(op):
+            if self.in_order:
+                self._walk_for(op, f"(yield {text})")
+                return
             if any(each.kind == "emit" for each in inner) and self._sink:
                 self._sink[-1] = None
             self._fork(op, text, lambda: self._walk_for(op, "_gate"))
@@ -149,6 +160,7 @@ class IssueControl(IssueParts):
     def _walk_for(self, op: Op, text: str) -> None:
         assert op.target is not None
         assert op.loop is not None
+        self._goes_through(op)
         self.issue.loops.add(op.loop)
         index = f"_i{op.loop}"
         self.keys.append(index)
@@ -180,6 +192,8 @@ class IssueControl(IssueParts):
             self.status[item] = KNOWN if shape == SHARED else LOST
         else:
             self._unpack(op.target, item, KNOWN, shape)
+        if self.in_order and not simple and not self.in_block and shape != SHARED:
+            self.line("_w.fence()")
         self._ops(op.regions[0].ops)
         self.depth -= 1
 
@@ -226,6 +240,7 @@ class IssueControl(IssueParts):
         if orelse.ops and any(each.kind == "break" for each in everything):
             self.line("return _w.stop()")  # the `else` hangs on how the loop is left
             return
+        self._goes_through(op)
         self.issue.loops.add(op.loop)
         index = f"_i{op.loop}"
         self.line(f"{index} = -1")
@@ -244,6 +259,7 @@ class IssueControl(IssueParts):
             self.line("if _w.full: yield")
         self.line(f"{index} += 1")
         self._ops(test.ops)
+        self.await_writers(op.value)
         decision = self._decision(op.value)
         if decision:
             self.line(f"if not {decision}: break")

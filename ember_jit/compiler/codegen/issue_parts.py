@@ -17,12 +17,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueValues
+from ember_jit.compiler.codegen.issue_order import IssueOrder
+from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.compiler.codegen.names import defined
 from ember_jit.ir.ops import Op, base
 
 
-class IssueParts(IssueValues):
+class IssueParts(IssueOrder):
     """Emits ops whose control is pending, as functions of their own."""
 
     def _glue_block(self, op: Op) -> bool:

@@ -43,6 +43,7 @@ class IssueValues:
         keys: index variables of the loops that are open.
         fresh: which expressions make objects of their own.
         loops_open: how many loops are open in the text that is being written.
+        in_order: the issue program keeps a ledger.
         in_block, block: whether a block of glue is being written, and for which op.
         now: the op that is being emitted.
         order, loops_of: the region's ops -> their position and the loops around them.
@@ -53,7 +54,7 @@ class IssueValues:
     region: AheadRegion
     guard: Guard
     facts: BodyAnalysis
-    bounded: bool
+    in_order: bool
     next_site: int
     issue: Issue
     local: frozenset[str]
@@ -83,8 +84,19 @@ class IssueValues:
     def _ops(self, ops: tuple[Op, ...]) -> None:
         for op in ops:
             outer, self.now = self.now, op
+            if self.in_order:
+                self.before(op)
+            mark = len(self.lines)
             getattr(self, "_op_" + op.kind)(op)
+            if self.in_order:
+                self.after(op, len(self.lines) > mark)
             self.now = outer
+
+    def before(self, op: Op) -> None:
+        """Emit what must hold before `op` (`issue_order`)."""
+
+    def after(self, op: Op, emitted: bool) -> None:
+        """Emit what must be known of `op` behind it (`issue_order`)."""
 
     def _names(self, *trees: ast.AST | None) -> set[str]:
         found: set[str] = set()
@@ -263,8 +275,10 @@ class IssueValues:
         ):
             return None
         number = self.next_site
-        self.next_site += 1
         within = set(walk(node))
         inner = tuple(site.number for site in self.function.sites if site.node in within)
+        if inner and self.in_order:
+            return None  # each of its calls has a turn of its own
+        self.next_site += 1
         self.issue.kept[number] = (node, self._loops_now(), inner)
         return f"_w.keep({self._key(number)}, {self.region.number}, {text})"

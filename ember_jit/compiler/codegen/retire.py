@@ -115,6 +115,7 @@ class _Rewriter:
     ) -> None:
         self.calls: dict[int, int] = {}
         self.kept: dict[int, int] = {}
+        self.reached: set[int] = set()
         self.starts: dict[int, list[tuple[int, Issue]]] = {}
         self.loops: dict[int, int] = {}
         self.entered = {
@@ -124,6 +125,7 @@ class _Rewriter:
         }
         for region, issue in zip(regions, issues, strict=True):
             self.starts.setdefault(id(memo[id(region.start)]), []).append((region.number, issue))
+            self.reached |= issue.sites.keys() if region.in_order else set()
             for number in issue.sites:
                 self.calls[id(memo[id(function.sites[number].node)])] = number
             for number, (node, _, _) in issue.kept.items():
@@ -195,8 +197,8 @@ class _Rewriter:
 
     def _take(self, number: int, node: ast.expr, otherwise: ast.expr) -> Any:
         place = _reported(node)
-        has, take = _hook(place, "has", number), _hook(place, "take", number)
-        return _at(ast.IfExp(has, take, otherwise), place)
+        has = _hook(place, "reach" if number in self.reached else "has", number)
+        return _at(ast.IfExp(has, _hook(place, "take", number), otherwise), place)
 
 
 def _hook(place: ast.expr | ast.stmt, name: str, number: int | None, *args: ast.expr) -> ast.expr:

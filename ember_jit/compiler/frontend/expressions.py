@@ -25,7 +25,7 @@ from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.ir.syntax import walk
 
 _NEVER_SIMPLE = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda)
-_SITE_ROLES = frozenset({"site", "dynamic"})
+_SITE_ROLES = frozenset({"site", "dynamic", "labelled"})
 
 
 class Expressions(OpWriter):
@@ -228,6 +228,7 @@ class Expressions(OpWriter):
             if isinstance(inner, ast.Call) and self._role(inner) in (
                 "barrier",
                 "dynamic",
+                "labelled",
                 "mutate",
             ):
                 self._barrier(node, "a generator expression with effects is consumed elsewhere")
@@ -245,6 +246,8 @@ class Expressions(OpWriter):
         role = self._role(node)
         if role == "barrier" and fact is not None and self._hangs_on_self(node.func):
             role = "dynamic"
+        if role == "labelled" and self._aside:
+            role = "barrier"  # it may never be reached: nothing can be said of what follows it
         if self._consumes_generator(node, role):
             generator = node.args[0]
             assert isinstance(generator, ast.GeneratorExp)
@@ -327,10 +330,11 @@ class Expressions(OpWriter):
                 number,
                 node,
                 node.lineno,
-                effect.kind if effect is not None else "unknown",
+                effect.name if effect is not None else "unknown",
                 effect.evidence if effect is not None else "",
                 tuple(self._loop_stack),
                 bool(self._lazy),
+                effect.label if effect is not None and role == "labelled" else None,
             )
         )
         self._emit(

@@ -154,13 +154,17 @@ class Lowering(SimpleStatements):
         body = self._block(node.body, "body")
         after_body = set(self._bound)
         handlers = []
+        self._aside += 1
         for handler in node.handlers:
             self._bound = set(before) | ({handler.name} if handler.name else set())
             handlers.append(self._block(handler.body, "except"))
+        self._aside -= 1
         self._bound = after_body
         orelse = self._block(node.orelse, "else")
         self._bound = set(before)
+        self._aside += 1
         final = self._block(node.finalbody, "finally")
+        self._aside -= 1
         if not node.handlers:
             self._bound = after_body
         defs = tuple(sorted(stored_names(node)))

@@ -14,7 +14,7 @@ starts with the statement after it.  Only regions in which two calls could be in
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ember_jit.compiler.passes.pairs import can_overlap, overlapping_pairs
@@ -29,11 +29,13 @@ class AheadRegion:
         number: its slice number.
         start: the user's statement in front of which it starts.
         ops: its ops.
+        in_order: some of its calls may not start freely: its issue program keeps a ledger.
     """
 
     number: int
     start: ast.stmt
     ops: tuple[Op, ...]
+    in_order: bool = False
 
     @cached_property
     def pairs(self) -> frozenset[tuple[int, int]]:
@@ -48,7 +50,16 @@ def find_regions(function: Function, threshold: int = 2) -> list[AheadRegion]:
     """The regions of `function` in which at least `threshold` calls can be in flight."""
     found: list[AheadRegion] = []
     _scan(function.body, found, threshold)
-    return found
+    labelled = {site.number for site in function.sites if site.label is not None}
+    return [
+        replace(each, in_order=any(op.site in labelled for o in each.ops for op in o.walk()))
+        for each in found
+    ]
+
+
+def in_order(regions: list[AheadRegion]) -> list[AheadRegion]:
+    """The same regions, where only so many calls may start in vain: each has to wait for its turn."""
+    return [replace(region, in_order=True) for region in regions]
 
 
 def _scan(region: Region, found: list[AheadRegion], threshold: int) -> None:
