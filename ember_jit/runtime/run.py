@@ -22,7 +22,7 @@ from typing import Any
 
 from ember_jit.runtime import events, guarded, journal, overlays
 from ember_jit.runtime.cells import LOST, OK, Cell, Walk
-from ember_jit.runtime.issuing import IssuingRun
+from ember_jit.runtime.issuing import FUEL, IssuingRun
 from ember_jit.runtime.outcomes import repair
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.settling import INLINE
@@ -42,6 +42,7 @@ class Run(IssuingRun):
         self.limit = limit
         self.window = window
         self.issued_any = False
+        self.fuel = FUEL
         self.lock = threading.Lock()
         self.cells = [{} for _ in plan.slices]
         self.positions = [-1] * plan.loop_count
