@@ -205,7 +205,9 @@ def _short_product(left: Any, right: Any) -> None:
 
 def _short_format(left: Any, right: Any) -> None:
     if type(left) in (str, bytes):
-        _require(_is_narrow(left) and ((type(left) is str and "*" not in left) or is_plain(right, 0)))
+        _require(
+            _is_narrow(left) and ((type(left) is str and "*" not in left) or is_plain(right, 0))
+        )
 
 
 def _is_narrow(text: Any) -> bool:

@@ -38,6 +38,7 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
     elements,
+    has_protocols,
     join,
 )
 from ember_jit.compiler.source import Source
@@ -186,6 +187,31 @@ class BodyAnalysis:
             return handler(self, node)
         self.effect(node, f"{type(node).__name__} is not followed")
         return LOCAL
+
+    def operated(self, node: ast.expr, value: Abstract) -> None:
+        """Record that an operation on values (truth, hash, `str`, unpacking, ...) meets `value`, or what it displays.
+
+        On a live object whose class has special methods of its own, the operation runs those.
+        """
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            for element in node.elts:
+                self.operated(element, self.peek(element))
+        elif isinstance(node, ast.Dict):
+            for each in (*node.keys, *node.values):
+                if each is not None:
+                    self.operated(each, self.peek(each))
+        elif isinstance(node, ast.Starred | ast.keyword):
+            self.operated(node.value, self.peek(node.value))
+        objs = (value.obj,) if isinstance(value, Known) else ()
+        objs = value.objs if isinstance(value, OneOf) else objs
+        for obj in objs:
+            if has_protocols(obj):
+                kind = type(obj).__name__
+                self.effect(
+                    node,
+                    f"`{self.text(node)}` is a live {kind}, whose special methods may run code",
+                )
+                return
 
     def peek(self, node: ast.expr) -> Abstract:
         """The value of a callee expression, without recording effects (they are recorded elsewhere)."""

@@ -66,7 +66,8 @@ def _attribute(body: BodyAnalysis, node: ast.Attribute) -> Abstract:
 
 def _subscript(body: BodyAnalysis, node: ast.Subscript) -> Abstract:
     base = body.expr(node.value)
-    body.expr(node.slice)
+    body.operated(node.value, base)
+    body.operated(node.slice, body.expr(node.slice))
     if isinstance(base, Known):
         return body.lookup.one_of(base.obj) or LOCAL
     return ARG if isinstance(base, Arg) else LOCAL
@@ -74,6 +75,9 @@ def _subscript(body: BodyAnalysis, node: ast.Subscript) -> Abstract:
 
 def _display(body: BodyAnalysis, node: Any) -> Abstract:
     parts = tuple([body.expr(element) for element in node.elts])
+    if isinstance(node, ast.Set):
+        for element, part in zip(node.elts, parts, strict=True):
+            body.operated(element, part)
     if isinstance(node, ast.Tuple):
         return Items(LOCAL, parts) if parts else SCALAR
     return Fresh("list" if isinstance(node, ast.List) else "set")
@@ -82,8 +86,10 @@ def _display(body: BodyAnalysis, node: Any) -> Abstract:
 def _dict(body: BodyAnalysis, node: ast.Dict) -> Abstract:
     for key, value in zip(node.keys, node.values, strict=True):
         if key is not None:
-            body.expr(key)
-        body.expr(value)
+            body.operated(key, body.expr(key))
+            body.expr(value)
+        else:
+            body.operated(value, body.expr(value))
     return Fresh("dict")
 
 
@@ -91,14 +97,16 @@ def _comprehension(body: BodyAnalysis, node: Any) -> Abstract:
     for generator in node.generators:
         body.bind(generator.target, body.iterate(body.expr(generator.iter), generator.iter))
         for condition in generator.ifs:
-            body.expr(condition)
+            body.operated(condition, body.expr(condition))
         if generator.is_async:
             body.effect(node, "an async comprehension is not followed")
     if isinstance(node, ast.DictComp):
-        body.expr(node.key)
+        body.operated(node.key, body.expr(node.key))
         body.expr(node.value)
         return Fresh("dict")
     element = body.expr(node.elt)
+    if isinstance(node, ast.SetComp):
+        body.operated(node.elt, element)
     if isinstance(node, ast.GeneratorExp):
         return Items(element)
     return Fresh("list" if isinstance(node, ast.ListComp) else "set")
@@ -113,6 +121,8 @@ def _operation(body: BodyAnalysis, node: ast.expr) -> Abstract:
 
 def _operand(body: BodyAnalysis, node: ast.expr, value: Abstract) -> None:
     """An operator on a live object of a user's class runs that class's special methods."""
+    if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        body.operated(node, value)  # comparing or formatting a container asks its elements
     objs = (value.obj,) if isinstance(value, Known) else ()
     objs = value.objs if isinstance(value, OneOf) else objs
     for obj in objs:
@@ -135,11 +145,14 @@ def _binary(body: BodyAnalysis, node: ast.BinOp) -> Abstract:
 
 def _choice(body: BodyAnalysis, node: Any) -> Abstract:
     if isinstance(node, ast.IfExp):
-        body.expr(node.test)
+        body.operated(node.test, body.expr(node.test))
         return join(body.expr(node.body), body.expr(node.orelse))
     value: Abstract | None = None
-    for part in node.values:
-        value = join(value, body.expr(part))
+    for index, part in enumerate(node.values):
+        found = body.expr(part)
+        if index < len(node.values) - 1:
+            body.operated(part, found)
+        value = join(value, found)
     assert value is not None
     return value
 
@@ -163,7 +176,7 @@ def _starred(body: BodyAnalysis, node: ast.Starred) -> Abstract:
 def _slice(body: BodyAnalysis, node: ast.Slice) -> Abstract:
     for part in (node.lower, node.upper, node.step):
         if part is not None:
-            body.expr(part)
+            body.operated(part, body.expr(part))
     return SCALAR
 
 

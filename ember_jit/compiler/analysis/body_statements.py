@@ -75,7 +75,7 @@ def _return(body: BodyAnalysis, node: ast.Return) -> None:
 
 
 def _if(body: BodyAnalysis, node: ast.If | ast.While) -> None:
-    body.expr(node.test)
+    body.operated(node.test, body.expr(node.test))
     body.block(node.body)
     body.block(node.orelse)
 
@@ -129,7 +129,7 @@ def _raise(body: BodyAnalysis, node: ast.Raise) -> None:
 
 
 def _assert(body: BodyAnalysis, node: ast.Assert) -> None:
-    body.expr(node.test)
+    body.operated(node.test, body.expr(node.test))
     if node.msg is not None:
         body.expr(node.msg)
 

@@ -259,6 +259,69 @@ def runs_no_code(obj: Any) -> bool:
     return issubclass(kind, type | FunctionType | ModuleType)
 
 
+_QUIET = frozenset(
+    [
+        "__module__",
+        "__qualname__",
+        "__doc__",
+        "__dict__",
+        "__weakref__",
+        "__slots__",
+        "__init__",
+        "__new__",
+        "__call__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__effects__",
+        "__init_subclass__",
+        "__class_getitem__",
+        "__subclasshook__",
+        "__abstractmethods__",
+        "__parameters__",
+        "__orig_bases__",
+        "__type_params__",
+        "__match_args__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__set_name__",
+        "__enter__",
+        "__exit__",
+        "__del__",
+        "__getstate__",
+        "__setstate__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__copy__",
+        "__deepcopy__",
+        "__setattr__",
+        "__delattr__",
+        "__protocol_attrs__",
+        "__non_callable_proto_members__",
+        "__replace__",
+        "__post_init__",
+    ]
+)
+
+
+def has_protocols(obj: Any) -> bool:
+    """Whether the type of a live object has special methods of its own that operations on values would run."""
+    if runs_no_code(obj):
+        return False
+    for cls in type(obj).__mro__:
+        if cls is object:
+            continue
+        for name in cls.__dict__:
+            if name == "keys" or (
+                name.startswith("__") and name.endswith("__") and name not in _QUIET
+            ):
+                return True
+    return False
+
+
 def elements(obj: Any, limit: int = 1024) -> tuple[Any, ...] | None:
     """The elements of an exact builtin container, or None."""
     if type(obj) in (list, tuple, set, frozenset) and len(obj) <= limit:
