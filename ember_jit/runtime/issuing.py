@@ -21,8 +21,11 @@ from typing import Any
 
 from ember_jit.runtime import events, guarded
 from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
+from ember_jit.runtime.ending import ends
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
 from ember_jit.runtime.working import WorkingRun
+
+FUEL = 20_000  # turns of a loop: a few milliseconds
 
 IssueProgram = Generator[Any, Any, Any]
 
@@ -30,12 +33,21 @@ IssueProgram = Generator[Any, Any, Any]
 class IssuingRun(WorkingRun):
     """A run as its issue programs see it (lock held)."""
 
-    __slots__ = ("context", "issued_any", "outstanding", "type_verdicts", "verdicts", "window")
+    __slots__ = (
+        "context",
+        "fuel",
+        "issued_any",
+        "outstanding",
+        "type_verdicts",
+        "verdicts",
+        "window",
+    )
 
     context: Context  # the caller's, for the calls that are issued
     window: int  # calls that may have been issued and not yet retired
     outstanding: int  # calls (and kept values) that have been
     issued_any: bool
+    fuel: int  # turns of loops that may still go by without a call being issued
     verdicts: dict[int, tuple[Any, Any]]  # what `plan.classify` said of a receiver, by its identity
     type_verdicts: dict[int, tuple[type, Any]]  # the same, where it holds for the whole class
 
@@ -107,13 +119,22 @@ class IssuingRun(WorkingRun):
         return all(self._verdict(callee).schedulable for callee in callees)
 
     def helper(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a pure function early, on plain arguments."""
+        """Call a pure function early, on plain arguments; the run itself if it might not come to an end."""
+        if not ends(function):
+            return self
         if not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
             raise guarded.Unsafe
         try:
             return function(*args, **kwargs)
         except Exception as exc:
             raise guarded.Unsafe from exc
+
+    def helper_later(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """The same for arguments that were pending: there is nothing to park then, and the value is given up."""
+        value = self.helper(function, *args, **kwargs)
+        if value is self:
+            raise guarded.Unsafe
+        return value
 
     def stop(self) -> None:
         """End the walk: what follows cannot be run ahead of."""
@@ -131,13 +152,15 @@ class IssuingRun(WorkingRun):
 
     def keep(self, key: Any, slice_number: int, value: Any) -> Any:
         """Offer `value` to the retire program, so that both programs hold the same object."""
+        if value is self:
+            return self
         cell = value
         if type(cell) is not Cell:
             cell = Cell(OK)
             cell.value = value
         cells = self.cells[slice_number]
         if cells.setdefault(key, cell) is not cell:
-            return lost()
+            raise StopWalk  # overtaken: the retire program has made an object of its own
         self.outstanding += 1
         return value
 
@@ -170,8 +193,17 @@ class IssuingRun(WorkingRun):
 
     @property
     def full(self) -> bool:
-        """Whether the window is full: the issue program should pause."""
+        """Whether the window is full: the issue program should pause.  Asked once in each turn of a loop."""
+        self.fuel -= 1
+        if self.fuel < 0:
+            raise StopWalk  # the program may never come to this loop, and the loop may have no end
         return self.outstanding >= self.window
+
+    def burn(self) -> None:
+        """One turn of a loop in which no call stands; stops those that may have no end."""
+        self.fuel -= 1
+        if self.fuel < 0:
+            raise guarded.Unsafe
 
     # ------------------------------------------------------------------ internals
     def _verdict(self, callee: Any) -> Any:
@@ -198,6 +230,7 @@ class IssuingRun(WorkingRun):
             raise StopWalk  # the retire program is past this point: the walk has been overtaken
         self.outstanding += 1
         self.issued_any = True
+        self.fuel = FUEL
         if events.recording():
             cell.event = events.Call(
                 self.plan.site_names[site],

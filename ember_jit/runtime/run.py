@@ -22,6 +22,7 @@ from typing import Any
 
 from ember_jit.runtime import events, guarded, journal, overlays
 from ember_jit.runtime.cells import LOST, OK, Cell, Walk
+from ember_jit.runtime.issuing import FUEL
 from ember_jit.runtime.ledger import Ledger
 from ember_jit.runtime.ordering import OrderingRun
 from ember_jit.runtime.outcomes import repair
@@ -43,6 +44,7 @@ class Run(OrderingRun):
         self.limit = limit
         self.window = window
         self.issued_any = False
+        self.fuel = FUEL
         self.lock = threading.Lock()
         self.cells = [{} for _ in plan.slices]
         self.positions = [-1] * plan.loop_count

@@ -25,6 +25,7 @@ from ember_jit.compiler.analysis.body_statements import STATEMENTS
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Effect, Inferred, Reason, worse
 from ember_jit.compiler.analysis.lookup import ATOMIC, Lookup
+from ember_jit.compiler.analysis.protocols import has_protocols, hash_runs_code, truth_runs_code
 from ember_jit.compiler.analysis.values import (
     ARG,
     FUNCTION,
@@ -39,10 +40,8 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
     elements,
-    hash_runs_code,
     join,
     runs_no_code,
-    truth_runs_code,
 )
 from ember_jit.compiler.source import Source
 from ember_jit.ir.syntax import walk
@@ -195,6 +194,31 @@ class BodyAnalysis:
             return handler(self, node)
         self.effect(node, f"{type(node).__name__} is not followed")
         return LOCAL
+
+    def operated(self, node: ast.expr, value: Abstract) -> None:
+        """Record that an operation on values (truth, hash, `str`, unpacking, ...) meets `value`, or what it displays.
+
+        On a live object whose class has special methods of its own, the operation runs those.
+        """
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            for element in node.elts:
+                self.operated(element, self.peek(element))
+        elif isinstance(node, ast.Dict):
+            for each in (*node.keys, *node.values):
+                if each is not None:
+                    self.operated(each, self.peek(each))
+        elif isinstance(node, ast.Starred | ast.keyword):
+            self.operated(node.value, self.peek(node.value))
+        objs = (value.obj,) if isinstance(value, Known) else ()
+        objs = value.objs if isinstance(value, OneOf) else objs
+        for obj in objs:
+            if has_protocols(obj):
+                kind = type(obj).__name__
+                self.effect(
+                    node,
+                    f"`{self.text(node)}` is a live {kind}, whose special methods may run code",
+                )
+                return
 
     def peek(self, node: ast.expr) -> Abstract:
         """The value of a callee expression, without recording effects (they are recorded elsewhere)."""

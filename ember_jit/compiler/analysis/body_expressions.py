@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis.calls import interpret_call
 from ember_jit.compiler.analysis.lookup import unresolved_hook
+from ember_jit.compiler.analysis.protocols import hash_runs_code
 from ember_jit.compiler.analysis.values import (
     ARG,
     LOCAL,
@@ -30,7 +31,6 @@ from ember_jit.compiler.analysis.values import (
     Known,
     OneOf,
     Property,
-    hash_runs_code,
     join,
     runs_no_code,
 )
@@ -141,6 +141,8 @@ def _operation(body: BodyAnalysis, node: ast.expr) -> Abstract:
 
 def _operand(body: BodyAnalysis, node: ast.expr, value: Abstract) -> None:
     """An operator on a live object of a user's class runs that class's special methods."""
+    if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        body.operated(node, value)  # comparing or formatting a container asks its elements
     objs = (value.obj,) if isinstance(value, Known) else ()
     objs = value.objs if isinstance(value, OneOf) else objs
     for obj in objs:
@@ -192,7 +194,7 @@ def _starred(body: BodyAnalysis, node: ast.Starred) -> Abstract:
 def _slice(body: BodyAnalysis, node: ast.Slice) -> Abstract:
     for part in (node.lower, node.upper, node.step):
         if part is not None:
-            body.expr(part)
+            body.operated(part, body.expr(part))
     return SCALAR
 
 

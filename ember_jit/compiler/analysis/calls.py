@@ -129,6 +129,8 @@ def _conclude(
 ) -> Abstract:
     if known is not None and effect.kind != UNKNOWN and (broken := _broken_condition(known, node)):
         effect = _not_this_call(body, node, broken)
+    if known is not None and effect.kind != UNKNOWN and known.protocol:
+        effect = _with_protocols(body, node, effect)
     if known is not None and known.calls_args and effect.kind != UNKNOWN:
         effect = _with_arguments(body, node, effect, args)
     live = [arg.obj for arg in args if isinstance(arg, Known)] if effect.kind != UNKNOWN else []
@@ -183,6 +185,16 @@ def _not_this_call(body: BodyAnalysis, node: ast.Call, why: str, operator: bool 
     text = f"`{body.source.segment(node.func)}` {why}"
     reason = Reason(body.source.filename, node.lineno, text)
     return Effect(UNKNOWN, text, reasons=(reason,), operator=operator)
+
+
+def _with_protocols(body: BodyAnalysis, node: ast.Call, effect: Effect) -> Effect:
+    """A builtin that runs methods of what it is given (`str`, `len`, `sum`) has their effects too."""
+    before = len(body.effects)
+    for arg in (*node.args, *[keyword.value for keyword in node.keywords]):
+        body.operated(arg, body.peek(arg))
+    if len(body.effects) == before:
+        return effect
+    return _not_this_call(body, node, f": {body.effects[-1].text}")
 
 
 def _defers(callee: Known | Method, node: ast.Call) -> bool:
@@ -281,6 +293,13 @@ def _method_on_value(
             return LOCAL
         text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]
         return _unknown_callee(body, node, text)
+    before = len(body.effects)
+    for arg in (*node.args, *[keyword.value for keyword in node.keywords]):
+        body.operated(arg, body.peek(arg))
+    if isinstance(node.func, ast.Attribute):
+        body.operated(node.func.value, base)
+    if len(body.effects) > before:
+        return _unknown_callee(body, node, f"{what}: {body.effects[-1].text}")
     if name in registry.PURE_METHOD_NAMES or (isinstance(base, Fresh) and base.kind == "scalar"):
         body.calls[node] = CallFact("glue", _PURE_EFFECT, base)
         if name in ("items", "keys", "values"):

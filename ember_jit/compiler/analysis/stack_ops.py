@@ -78,10 +78,6 @@ def _load_const(frame: Frame, instr: Instr, stack: Stack) -> None:
     stack.append(constant(instr.arg))
 
 
-def _load_small_int(frame: Frame, instr: Instr, stack: Stack) -> None:
-    stack.append(SCALAR)
-
-
 def _load_common_constant(frame: Frame, instr: Instr, stack: Stack) -> None:
     found = {"ASSERTION_ERROR": AssertionError, "NOT_IMPLEMENTED_ERROR": NotImplementedError}
     name = (
@@ -355,7 +351,7 @@ OPERATIONS: dict[str, Handler] = {
     "SWAP": _swap,
     "PUSH_NULL": _push(NULL),
     "LOAD_CONST": _load_const,
-    "LOAD_SMALL_INT": _load_small_int,
+    "LOAD_SMALL_INT": _load_const,
     "LOAD_COMMON_CONSTANT": _load_common_constant,
     "LOAD_ASSERTION_ERROR": _push(Known(AssertionError)),
     **dict.fromkeys(

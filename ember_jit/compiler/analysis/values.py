@@ -7,7 +7,6 @@ Items(elem)    an iterable of `elem`        Local         anything else
 
 from __future__ import annotations
 
-from enum import Enum
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -258,23 +257,6 @@ def runs_no_code(obj: Any) -> bool:
     ):
         return True
     return issubclass(kind, type | FunctionType | ModuleType)
-
-
-_QUIET_HASH: tuple[Any, ...] = (object.__hash__, Enum.__hash__)
-
-
-def truth_runs_code(obj: Any) -> bool:
-    """Whether asking a live object for its truth may run the user's code."""
-    kind = type(obj)
-    asked = any(type_lookup(kind, name) is not MISSING for name in ("__bool__", "__len__"))
-    return asked and not runs_no_code(obj)
-
-
-def hash_runs_code(obj: Any) -> bool:
-    """Whether using a live object as a key may run the user's code."""
-    kind = type(obj)
-    plain = type_lookup(kind, "__eq__") is object.__eq__
-    return not runs_no_code(obj) and not (plain and type_lookup(kind, "__hash__") in _QUIET_HASH)
 
 
 def elements(obj: Any, limit: int = 1024) -> tuple[Any, ...] | None:

@@ -178,7 +178,7 @@ class Guard:
                 generators.append(
                     ast.comprehension(
                         target,
-                        _op("iterate", self.expr(generator.iter)),
+                        _op("walk", self.expr(generator.iter)),
                         [self.test(c) for c in generator.ifs],
                         0,
                     )
@@ -192,7 +192,7 @@ class Guard:
             item = f"_u{self._fresh}"
             generators.append(
                 ast.comprehension(
-                    ast.Name(item, ast.Store()), _op("iterate", self.expr(generator.iter)), [], 0
+                    ast.Name(item, ast.Store()), _op("walk", self.expr(generator.iter)), [], 0
                 )
             )
             once = ast.Tuple([_op("spread", ast.Name(item, ast.Load()))], ast.Load())

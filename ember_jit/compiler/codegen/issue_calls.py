@@ -134,7 +134,9 @@ class IssueCalls(IssueOrder):
             return
         key = self._register(op)
         call = ast.Call(
-            ast.Attribute(ast.Name("_w", ast.Load()), "helper", ast.Load()),
+            ast.Attribute(
+                ast.Name("_w", ast.Load()), "helper_later" if state else "helper", ast.Load()
+            ),
             [ast.parse(callee, mode="eval").body, *args],
             keywords,
         )
@@ -143,6 +145,8 @@ class IssueCalls(IssueOrder):
         if state == MAYBE:
             text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
         self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
+        if state == KNOWN:
+            self.line(f"if {temp} is _w: {temp} = yield _w.parked({key})")
         self.status[temp] = state
 
     def _op_mutate(self, op: Op) -> None:

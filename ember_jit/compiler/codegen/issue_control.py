@@ -183,6 +183,7 @@ class IssueControl(IssueParts):
         if self.in_block:
             self.line(f"for {item} in _e.iterate({text}):")
             self.depth += 1
+            self.line("_w.burn()")
         else:
             self.line(f"for {index}, {item} in _w.each({text}):")
             self.depth += 1
@@ -255,8 +256,7 @@ class IssueControl(IssueParts):
         assert op.value is not None
         self.line("while True:")
         self.depth += 1
-        if not self.in_block:
-            self.line("if _w.full: yield")
+        self.line("_w.burn()" if self.in_block else "if _w.full: yield")
         self.line(f"{index} += 1")
         self._ops(test.ops)
         self.await_writers(op.value)
