@@ -188,6 +188,7 @@ def _fill(
     options: Options,
     inference: Inference,
 ) -> None:
+    sites = [id(site.node) for site in function.sites]
     for region, issue in zip(regions, issues, strict=True):
         for number, loops in issue.sites.items():
             site = function.sites[number]
@@ -195,13 +196,17 @@ def _fill(
             plan.site_loops[number] = loops
             plan.site_lines[number] = site.line
             plan.site_names[number] = site.text
+            inside = {id(node) for node in ast.walk(site.node) if isinstance(node, ast.Call)}
+            nested = tuple(n for n in issue.sites if n != number and sites[n] in inside)
+            if nested:
+                plan.groups[number] = tuple(sorted(nested))
         for number, (node, loops, inner) in issue.kept.items():
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = getattr(node, "lineno", 0)
             plan.site_names[number] = ast.unparse(node)[:60]
             if inner:
-                plan.groups[number] = frozenset(inner)
+                plan.groups[number] = tuple(sorted(set(inner) & issue.sites.keys()))
     plan.loop_count = len(function.loops)
     plan.max_workers = options.max_workers or config().max_workers
     plan.window = 4 * plan.max_workers
