@@ -39,7 +39,7 @@ class IssuingRun(WorkingRun):
     outstanding: int  # calls (and kept values) that have been
     issued_any: bool
     verdicts: dict[int, tuple[Any, Any]]  # what `plan.classify` said of a receiver, by its identity
-    type_verdicts: dict[int, tuple[type, Any, FunctionType]]  # the same for a whole class, and its `forward`
+    type_verdicts: dict[int, tuple[type, Any, FunctionType]]  # a whole class's, with its `forward`
 
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
