@@ -215,6 +215,7 @@ def _fill(
     options: Options,
     inference: Inference,
 ) -> None:
+    sites = [id(site.node) for site in function.sites]
     names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
         for number, loops in issue.sites.items():
@@ -223,19 +224,17 @@ def _fill(
             plan.site_loops[number] = loops
             plan.site_lines[number] = site.line
             names.nodes[number] = site.node
-            inside = {id(node) for arg in ast.iter_child_nodes(site.node) for node in walk(arg)}
-            inner_sites = [
-                other for other in issue.sites if id(function.sites[other].node) in inside
-            ]
-            if inner_sites:  # its arguments hold calls of their own, which are not taken one by one
-                plan.groups[number] = frozenset(inner_sites)
+            inside = {id(node) for node in walk(site.node) if isinstance(node, ast.Call)}
+            nested = tuple(n for n in issue.sites if n != number and sites[n] in inside)
+            if nested:  # its arguments hold calls of their own, which are not taken one by one
+                plan.groups[number] = tuple(sorted(nested))
         for number, (node, loops, inner) in issue.kept.items():
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = getattr(node, "lineno", 0)
             names.nodes[number] = node
             if inner:
-                plan.groups[number] = frozenset(inner)
+                plan.groups[number] = tuple(sorted(set(inner) & issue.sites.keys()))
     plan.loop_count = len(function.loops)
     plan.max_workers = options.max_workers or config().max_workers
     plan.window = 4 * plan.max_workers

@@ -20,7 +20,7 @@ from ember_jit.compiler.analysis.infer import is_trivial_call
 from ember_jit.compiler.analysis.values import (
     MISSING,
     has_plain_lookup,
-    instance_dict,
+    own_attribute,
     type_lookup,
 )
 from ember_jit.compiler.deferral import deferring_twin, writes_output
@@ -90,8 +90,7 @@ def _forward_of(operator: Any) -> FunctionType | None:
         return None
     if not is_trivial_call(call) or not has_plain_lookup(kind):
         return None
-    space = instance_dict(operator)
-    return None if space is not None and "forward" in space else forward
+    return forward if own_attribute(operator, "forward") is MISSING else None
 
 
 def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:

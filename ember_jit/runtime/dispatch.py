@@ -38,8 +38,11 @@ _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
 SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
-FIRST_REST, LONGEST_REST = 128, 4096  # calls that then run plain before one is measured again
-FIRST_FRUITLESS_REST = 32
+FIRST_REST, LONGEST_REST = 128, 1024  # then plain for so many times as long as a measured run takes
+FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
+    32,
+    4096,
+)  # the same in calls, where nothing is issued
 BARREN = 64  # receivers in a row, of one function, with nothing to overlap
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
@@ -92,13 +95,18 @@ class Stats:
 
 
 class _Memory:
-    """What is remembered of one receiver: whether overlapping it has paid."""
+    """What is remembered of one receiver: whether overlapping it has paid, and how long it runs plain if not.
 
-    __slots__ = ("backoff", "fruitless", "owner", "rest", "skip", "trivial")
+    After fruitless runs that is a number of calls (`skip`), after trivial ones a time (`until`): measuring
+    then costs a small share of the time whatever a run costs, and calls that turn slow are soon noticed.
+    """
+
+    __slots__ = ("backoff", "fruitless", "owner", "rest", "skip", "trivial", "until")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         self.skip = 0
+        self.until = 0.0
         self.fruitless = 0
         self.trivial = 0
         self.backoff = FIRST_REST
@@ -204,11 +212,16 @@ class Unit:
         if self._sequential or _disabled.get():
             return None
         memory = self._memories.get(id(owner)) or self._memories.get(0)
-        if memory is not None and memory.skip:
+        if memory is not None and (memory.skip or memory.until):
             if memory.owner is None or memory.owner() is owner:
-                memory.skip -= 1
-                return None
-            memory = None
+                if memory.skip:
+                    memory.skip -= 1
+                    return None
+                if perf_counter() < memory.until:
+                    return None
+                memory.until = 0.0
+            else:
+                memory = None
         if memory is None and self._barren >= BARREN:
             # many receivers, and nothing ever to overlap in any: look at one new one in a while
             self._barren += 1
@@ -295,7 +308,7 @@ class _UnitRun(Run):
             patience = FRUITLESS if memory.owner is not None else 4 * PATIENCE
             if memory.fruitless >= patience:
                 memory.skip = memory.rest
-                memory.rest = min(memory.rest * 8, LONGEST_REST)
+                memory.rest = min(memory.rest * 8, LONGEST_FRUITLESS_REST)
             return
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
@@ -311,7 +324,7 @@ class _UnitRun(Run):
             return
         memory.trivial += 1
         if memory.trivial >= PATIENCE:
-            memory.skip = memory.backoff
+            memory.until = self._began + (1 + memory.backoff) * elapsed
             memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 

@@ -54,6 +54,8 @@ _GROWING_CALLS: frozenset[str] = frozenset({"pow", "factorial", "comb", "perm"})
 _GROWING_METHODS: frozenset[str] = frozenset(
     {"ljust", "rjust", "center", "zfill", "expandtabs", "replace", "format", "format_map"}
 )
+#: what a class may say of a name so that looking it up in an instance runs no code: nothing, a value, a method
+_SIMPLE: frozenset[type] = ATOMS | {list, tuple, dict, set, FunctionType, MemberDescriptorType}
 _PLAIN_LOOKUP: object = object.__dict__["__getattribute__"]
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -148,6 +150,13 @@ def attr(owner: Any, name: str) -> Any:
     own_lookup = _static_lookup(kind, "__getattribute__") is not _PLAIN_LOOKUP
     if own_lookup or issubclass(kind, type):
         raise Unsafe
+    if type(found) in _SIMPLE:
+        # the usual lookup, which runs nothing here; reading `__dict__` instead would slow every later
+        # read of an attribute of `owner` (3.11, 3.12)
+        try:
+            return object.__getattribute__(owner, name)
+        except AttributeError:
+            raise Unsafe from None
     if found is None or not _is_data_descriptor(found):
         stored = getattr_dict(owner)
         if stored is not None and name in stored:

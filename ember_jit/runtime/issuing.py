@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
+from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.runtime import events, guarded
@@ -26,7 +27,7 @@ from ember_jit.runtime.settling import INLINE, Park, StopWalk
 from ember_jit.runtime.working import WorkingRun
 
 FUEL = 20_000  # turns of a loop: a few milliseconds
-
+_lookup = object.__getattribute__
 IssueProgram = Generator[Any, Any, Any]
 
 
@@ -49,7 +50,7 @@ class IssuingRun(WorkingRun):
     issued_any: bool
     fuel: int  # turns of loops that may still go by without a call being issued
     verdicts: dict[int, tuple[Any, Any]]  # what `plan.classify` said of a receiver, by its identity
-    type_verdicts: dict[int, tuple[type, Any]]  # the same, where it holds for the whole class
+    type_verdicts: dict[int, tuple[type, Any, FunctionType]]  # a whole class's, with its `forward`
 
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
@@ -208,15 +209,23 @@ class IssuingRun(WorkingRun):
     # ------------------------------------------------------------------ internals
     def _verdict(self, callee: Any) -> Any:
         kind = type(callee)
-        found = self.type_verdicts.get(id(kind))
-        if found is not None and "forward" not in callee.__dict__:
-            return found[1]
+        by_class = self.type_verdicts.get(id(kind))
+        if by_class is not None:
+            # not `__dict__`: asking for it slows every later read of an attribute of the instance (3.11, 3.12)
+            method = _lookup(callee, "forward")
+            if (
+                type(method) is MethodType
+                and method.__func__ is by_class[2]
+                and method.__self__ is callee
+            ):
+                return by_class[1]
         found = self.verdicts.get(id(callee))
         if found is None:
             # the object is kept beside its verdict: a bound method made for one call must not leave its id to another
             verdict = self.plan.classify(callee)
-            if verdict.by_class:
-                self.type_verdicts[id(kind)] = (kind, verdict)
+            forward = getattr(kind, "forward", None) if verdict.by_class else None
+            if type(forward) is FunctionType:
+                self.type_verdicts[id(kind)] = (kind, verdict, forward)
             else:
                 self.verdicts[id(callee)] = (callee, verdict)
             return verdict

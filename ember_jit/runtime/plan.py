@@ -51,7 +51,7 @@ class Plan:
         name: qualified name of the user's function.
         slices: the issue programs (generator functions), by slice number.
         parts: what issue programs walk when a pending value is known, by name.
-        groups: a value that is handed over whole -> the call sites inside its expression.
+        groups: a call or a value that is handed over whole -> the call sites inside its expression, in order.
         site_slice: call site -> slice that may issue it.
         site_loops: call site -> loops (inside its slice) whose iteration number names the instance.
         site_lines: call site -> line in the user's file.
@@ -70,7 +70,7 @@ class Plan:
     name: str
     slices: list[Callable[..., Any]] = field(default_factory=list)
     parts: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    groups: dict[int, frozenset[int]] = field(default_factory=dict)
+    groups: dict[int, tuple[int, ...]] = field(default_factory=dict)
     site_slice: dict[int, int] = field(default_factory=dict)
     site_loops: dict[int, tuple[int, ...]] = field(default_factory=dict)
     site_lines: dict[int, int] = field(default_factory=dict)

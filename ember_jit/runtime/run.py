@@ -129,16 +129,22 @@ class Run(OrderingRun):
                 self._start(jobs)
         return self.has(site)
 
-    def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: frozenset[int]) -> None:
-        """A value is taken whole: the calls inside its expression are retired with it."""
-        outer = key[1:] if type(key) is tuple else ()
+    def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: tuple[int, ...]) -> None:
+        """An outcome is taken whole: the calls inside its expression are retired with it, in order."""
+        outer: tuple[int, ...] = key[1:] if type(key) is tuple else ()
+        site_loops = self.plan.site_loops
         retired = []
         with self.lock:
-            for each in list(cells):
-                site, *loops = each if type(each) is tuple else (each,)
-                if site in sites and tuple(loops[: len(outer)]) == outer:
-                    retired.append(cells.pop(each))
-                    self.outstanding -= 1
+            if all(len(site_loops[site]) == len(outer) for site in sites):
+                names = [(site, *outer) if outer else site for site in sites]
+            else:  # a comprehension: any number of calls
+                names = [each for each in cells if _is_inside(each, sites, outer)]
+            for name in names:
+                cell = cells.get(name, INLINE)
+                if cell is not INLINE:
+                    del cells[name]
+                    retired.append(cell)
+            self.outstanding -= len(retired)
         for cell in retired:
             if cell.event is not None:
                 cell.event.retired = events.clock()
@@ -214,3 +220,9 @@ class Run(OrderingRun):
             self.closed = True
             self.epoch += 1
             self._abandon()
+
+
+def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:
+    """Whether a call instance is of one of `sites`, in the iterations `outer` of the loops around."""
+    site, *loops = name if type(name) is tuple else (name,)
+    return site in sites and tuple(loops[: len(outer)]) == outer

@@ -33,19 +33,25 @@ class _Watch(threading.Thread):
         while True:
             self.bell.wait()
             time.sleep(TICK)
+            self.look()
+
+    def look(self) -> None:
+        """Look at every run once."""
+        with self.lock:
+            watched = list(self.runs.items())
+        for key, (reference, progress) in watched:
+            live = reference()
+            seen = live.stalled(progress) if live is not None else -1
+            del live
             with self.lock:
-                watched = list(self.runs.items())
-            for key, (reference, progress) in watched:
-                live = reference()
-                seen = live.stalled(progress) if live is not None else -1
-                del live
-                with self.lock:
+                # a run that is over may have left its id to one that has been added meanwhile
+                if self.runs.get(key, (None, 0))[0] is reference:
                     if seen < 0:
-                        self.runs.pop(key, None)
+                        del self.runs[key]
                     else:
                         self.runs[key] = (reference, seen)
-                    if not self.runs:
-                        self.bell.clear()
+                if not self.runs:
+                    self.bell.clear()
 
 
 _watch: _Watch | None = None

@@ -24,7 +24,7 @@ from ember_jit.compiler.analysis.values import (
     Abstract,
     Fresh,
     Known,
-    instance_dict,
+    own_attribute,
     type_lookup,
 )
 from ember_jit.compiler.source import NoSource, source_of
@@ -174,7 +174,7 @@ class Inference:
         if not isinstance(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         forward = type_lookup(kind, "forward")
-        overridden = "forward" in (instance_dict(obj) or {})
+        overridden = own_attribute(obj, "forward") is not MISSING
         straight = isinstance(forward, FunctionType) and is_trivial_call(call) and not overridden
         result = self.of_method(forward, obj) if straight else self._method(call, obj)
         guards = protocol_guards(obj)
@@ -385,8 +385,7 @@ def protocol_guards(obj: Any) -> list[Guard]:
         live = reference()
         if live is None or type(live) is not kind:
             return False
-        space = instance_dict(live)
-        if space and "forward" in space:
+        if own_attribute(live, "forward") is not MISSING:
             return False
         if type_lookup(kind, "__call__") is not call or type_lookup(kind, "forward") is not forward:
             return False

@@ -16,6 +16,7 @@ from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import Guard, same_elements
 from ember_jit.compiler.analysis.values import (
     LOCAL,
+    MISSING,
     Abstract,
     ClientPart,
     Known,
@@ -24,7 +25,7 @@ from ember_jit.compiler.analysis.values import (
     Property,
     elements,
     field_behind,
-    instance_dict,
+    own_attribute,
     static_attribute,
     type_lookup,
 )
@@ -137,21 +138,13 @@ class Lookup:
                 ),
             )
             return
-        space = instance_dict(owner) if not issubclass(type(owner), type) else None
+        live = own_attribute(owner, name) if not issubclass(type(owner), type) else MISSING
         if issubclass(type(owner), ModuleType):
             live = vars(owner)[name]
             self.guard((id(owner), name), lambda: vars(owner).get(name) is live)
-        elif space is not None and name in space:
-            live = space[name]
-            try:
-                hold, keep = weakref.ref(owner), weakref.ref(live)
-            except TypeError:
-                self.guard((id(owner), name), lambda: space.get(name) is live)
-                return
-            self.guard(
-                (id(owner), name),
-                lambda: (o := hold()) is not None and (instance_dict(o) or {}).get(name) is keep(),
-            )
+        elif live is not MISSING:
+            where, keep = _weak(owner), _weak(live)
+            self.guard((id(owner), name), lambda: own_attribute(where(), name) is keep())
         else:
             kind = owner if issubclass(type(owner), type) else type(owner)
             live = type_lookup(kind, name)
@@ -165,12 +158,9 @@ class Lookup:
                         and now.obj is slot()
                     ),
                 )
-            if space is not None:
-                try:
-                    hold = weakref.ref(owner)
-                except TypeError:
-                    return
-                self.guard((id(owner), name), lambda: name not in (instance_dict(hold()) or {}))
+            if kind is not owner and kind.__dictoffset__:
+                where = _weak(owner)
+                self.guard((id(owner), name), lambda: own_attribute(where(), name) is MISSING)
 
     def elements(self, obj: Any, *, values: bool = False) -> tuple[Any, ...] | None:
         """The elements of an exact builtin container (with `values`, also the values of a dict), guarded; else None."""

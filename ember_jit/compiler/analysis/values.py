@@ -7,7 +7,7 @@ Items(elem)    an iterable of `elem`        Local         anything else
 
 from __future__ import annotations
 
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ember_jit.runtime.originals import original_code
@@ -183,6 +183,24 @@ def instance_dict(owner: Any) -> dict[str, Any] | None:
     return space if type(space) is dict else None
 
 
+def own_attribute(owner: Any, name: str) -> Any:
+    """What `owner` itself, not its class, stores under `name`, found without running hooks; or `MISSING`.
+
+    Wherever the usual lookup tells, `__dict__` is not asked for: CPython 3.11 and 3.12 read the attributes of an
+    instance more slowly for good once it has been.
+    """
+    kind = type(owner)
+    found = type_lookup(kind, name)
+    if not (found is MISSING or type(found) is FunctionType) or not has_plain_lookup(kind):
+        return (instance_dict(owner) or {}).get(name, MISSING)
+    try:
+        value = object.__getattribute__(owner, name)
+    except AttributeError:
+        return MISSING
+    bound = type(value) is MethodType and value.__func__ is found and value.__self__ is owner
+    return MISSING if bound else value
+
+
 def static_attribute(owner: Any, name: str) -> Abstract | None:
     """What `owner.name` would give, found without running any code; None when that cannot be told."""
     if issubclass(type(owner), ModuleType):  # not `isinstance`: it may ask the object's `__class__`
@@ -207,9 +225,8 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
         return None
     found = type_lookup(kind, name)
     is_data = found is not MISSING and hasattr(type(found), "__set__")
-    space = instance_dict(owner)
-    if not is_data and space is not None and name in space:
-        return Known(space[name])
+    if not is_data and (own := own_attribute(owner, name)) is not MISSING:
+        return Known(own)
     if found is MISSING:
         return None
     if isinstance(found, property):

@@ -18,6 +18,7 @@ import ast
 from dataclasses import dataclass, field
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.codegen.forget import forget_dead
 from ember_jit.compiler.codegen.fresh import Freshness
 from ember_jit.compiler.codegen.guard import Guard
 from ember_jit.compiler.codegen.issue_calls import IssueCalls
@@ -108,7 +109,7 @@ class IssueEmitter(IssueCalls, IssueControl):
             else:
                 self.line("return _w.stop()")
         self._ops(self.region.ops)
-        body = self.lines or ["    pass"]
+        body = forget_dead(self.lines, tuple(params)) or ["    pass"]
         head = f"def {self.issue.name}({', '.join(['_w', '_e', *params])}):"
         tail = ["    return", "    yield"]
         self.issue.text = "\n".join([*self.parts, head, *body, *tail]) + "\n"

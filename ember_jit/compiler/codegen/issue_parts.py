@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from ember_jit.compiler.codegen.forget import forget_dead
 from ember_jit.compiler.codegen.issue_order import IssueOrder
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.compiler.codegen.names import defined
@@ -104,9 +105,9 @@ class IssueParts(IssueOrder):
             each if self.status.get(each, LOST) != LOST else "_w.nothing" for each in outputs
         ]
         self.line(f"return ({', '.join(results)}{',' if results else ''})")
-        self.line("yield")
+        body = [*forget_dead(self.lines, ("_gate", *captured)), "    yield"]
         arguments = "".join(", " + c for c in captured)
-        self.parts.append("\n".join([f"def {name}(_w, _e, _gate{arguments}):", *self.lines]) + "\n")
+        self.parts.append("\n".join([f"def {name}(_w, _e, _gate{arguments}):", *body]) + "\n")
         self.lines, self.depth, self.status, self.loops_open = saved
         self._lose(op)
         targets = "".join(f"{each}, " for each in outputs).rstrip() or "_"
