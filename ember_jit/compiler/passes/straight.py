@@ -62,6 +62,8 @@ def straighten(
     function: FunctionType, source: Source, calls: Mapping[ast.Call, CallFact]
 ) -> Straight | None:
     """The straight form of a function, or None if no call in it can be made straight."""
+    if not any(receiver_class(fact) for fact in calls.values()):
+        return None
     taken = {node.id for node in ast.walk(source.node) if isinstance(node, ast.Name)}
     taken |= {node.arg for node in ast.walk(source.node) if isinstance(node, ast.arg)}
     if any(name in taken for name in _NAMES):
