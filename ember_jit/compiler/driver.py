@@ -18,12 +18,13 @@ from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
-from ember_jit.compiler.codegen.link import link_issue_programs, link_retire_program
+from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, link_straight
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
+from ember_jit.compiler.passes.straight import Straight, straighten
 from ember_jit.compiler.source import NoSource, Source, names_of, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
 from ember_jit.compiler.triage import reason_to_leave
@@ -52,6 +53,7 @@ class Artifacts:
         regions: what issue programs walk.
         issues: the issue programs.
         retire: the retire program's definition.
+        straight: its straight form, where nothing overlaps.
         timings: seconds per stage.
     """
 
@@ -61,6 +63,7 @@ class Artifacts:
     regions: list[AheadRegion] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     retire: ast.FunctionDef | None = None
+    straight: Straight | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -187,8 +190,7 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     if not regions and not any(
         _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
     ):
-        unit.stats.left_alone = "no two of its calls could be in flight at once"
-        return None
+        return _straighten(unit, function, source, facts, clock)
     plan = Plan(function.__qualname__)
     next_site = len(branched.sites)
     for region in regions:
@@ -198,13 +200,28 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
     clock.lap("emit")
     _fill(plan, branched, regions, artifacts.issues, unit.options, inference)
-    code = link_retire_program(unit, function, source, retire)
+    code = link_in_place(unit, source, retire)
     if code is None:
         unit.stats.left_alone = "the retire program does not compile to the same variables"
         return None
     link_issue_programs(plan, function, unit.original, source, artifacts.issues)
     clock.lap("link")
     return code, plan
+
+
+def _straighten(
+    unit: Unit, function: FunctionType, source: Source, facts: BodyAnalysis, clock: _Clock
+) -> tuple[CodeType, Plan] | None:
+    """What becomes of a function in which nothing overlaps."""
+    made = straighten(function, source, facts.calls)
+    clock.lap("straighten")
+    code = None if made is None else link_straight(unit, source, made)
+    clock.lap("link")
+    if code is None:
+        unit.stats.left_alone = "no two of its calls could be in flight at once"
+        return None
+    unit.artifacts.straight = made
+    return code, Plan(unit.name)
 
 
 def _fill(

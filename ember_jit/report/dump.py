@@ -7,6 +7,7 @@
     plan.txt .mmd .dot   the dataflow graph: text, Mermaid, Graphviz
     issue.py             the generated issue programs
     retire.py            the retire program: the function as it runs now
+    straight.py          the same where nothing overlaps: calls go straight to `forward`
 
 The generated programs are Python that parses.  Names and text are the same from run to run.
 """
@@ -25,6 +26,7 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.codegen.retire import MARKER
+from ember_jit.compiler.passes.straight import CALL, CODE, TYPE, UNIT, Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
@@ -42,6 +44,7 @@ _TITLES = {
     "plan.dot": "the same for Graphviz",
     "issue.py": "the issue programs: they walk ahead and start calls",
     "retire.py": "the retire program: the function as it runs now",
+    "straight.py": "the function as it runs now: calls go straight to `forward`",
 }
 
 
@@ -116,6 +119,8 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
     if artifacts.retire is not None and source is not None:
         yield "retire.py", retire_text(found, artifacts.retire, source)
+    if artifacts.straight is not None and source is not None:
+        yield "straight.py", straight_text(artifacts.straight, source)
 
 
 def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
@@ -141,6 +146,34 @@ def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
         if number in comments:
             indent = line[: len(line) - len(line.lstrip())]
             lines.append(indent + comments[number])
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def straight_text(made: Straight, source: Source) -> str:
+    """A straight function as Python, with the user's lines as comments above their straight calls."""
+    names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
+    names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
+
+    class Rename(ast.NodeTransformer):
+        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
+            value = constant.value
+            name = names.get(value) if isinstance(value, str) else None
+            return constant if name is None else ast.Name(name, ast.Load())
+
+    node = Rename().visit(copy.deepcopy(made.node))
+    printed = ast.unparse(node).splitlines()
+    where = iter(sorted(made.lines))
+    lines = [
+        f"# Straight form of {node.name} ({source.filename}:{source.first}): nothing in it could overlap.",
+        "# _unit: the function's unit.  _call is None where compiled code is disabled: then every call is made as written.",
+        "",
+    ]
+    for line in printed:
+        if line.lstrip().startswith("_op = ") and line.strip() != "_op = None":
+            number = next(where)
+            indent = line[: len(line) - len(line.lstrip())]
+            lines.append(f"{indent}# line {number}: {source.line(number)}")
         lines.append(line)
     return "\n".join(lines) + "\n"
 

@@ -127,6 +127,13 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     ahead = sum(call.ahead for call in calls)
     sites = sum(call.number is not None and not call.helper for call in calls)
     overlap = f"{ahead} of {sites} calls {'is' if ahead == 1 else 'are'} issued ahead"
+    straight = found.artifacts.straight
+    if straight is not None and found.unit.stats.compiled:
+        many = len(straight.lines)
+        overlap = (
+            f"nothing could overlap; {many} of {sites} calls {'goes' if many == 1 else 'go'} "
+            "straight to the operator's `forward`"
+        )
     if found.status == status.COMPILED:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:

@@ -44,6 +44,7 @@ FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
     4096,
 )  # the same in calls, where nothing is issued
 BARREN = 64  # receivers in a row, of one function, with nothing to overlap
+MISSES = 64  # straight calls that met another class, before a function runs plain for good
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
@@ -116,12 +117,17 @@ class _Memory:
 class Unit:
     """One decorated function.
 
+    Attributes:
+        disabled: says whether compiled functions run plain in this context.
+
     Args:
         function: the function object, whose code is replaced in place.
         options: how to compile and run it.
         compiler: called once, at the first call, with this unit and the call's arguments; returns the
             retire program's code and its plan, or None to leave the function alone.
     """
+
+    disabled = _disabled
 
     def __init__(
         self,
@@ -145,6 +151,8 @@ class Unit:
         self._sequential = options.execution_strategy == "sequential"
         self._auto = options.execution_strategy == "auto"
         self._barren = 0
+        self._misses = 0
+        self._placed: CodeType | None = None
         self._limit = 1
         self._window = 4
 
@@ -185,6 +193,7 @@ class Unit:
                 self._window = self.plan.window
                 self.stats.compiled = True
                 remember(code, self.original)
+                self._placed = code
                 put_code(function, code)
             self._settled = True
             for observe in after_compiling:
@@ -229,6 +238,20 @@ class Unit:
                 return None
         assert self.plan is not None
         return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
+
+    def missed(self) -> None:
+        """A straight call met another class than it was made for, and is made as it is written."""
+        if _disabled.get():
+            return
+        self._misses += 1
+        function = self.function()
+        if self._misses < MISSES or function is None or function.__code__ is not self._placed:
+            return
+        put_code(function, self.original)
+        self.stats.compiled = False
+        self.stats.left_alone = (
+            f"its operators were of other classes than at the first call, {MISSES} times"
+        )
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""

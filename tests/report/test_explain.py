@@ -457,7 +457,7 @@ def test_no_source_is_said_on_the_first_line() -> None:
     assert "no source" in str(explain(space["Op"])).splitlines()[0]
 
 
-def test_a_chain_is_left_alone_and_its_calls_are_explained() -> None:
+def test_a_chain_is_made_straight_and_its_calls_are_explained() -> None:
     @structural_jit
     class Chain(Holder):
         def forward(self, *, inputs: Any) -> Any:
@@ -465,7 +465,9 @@ def test_a_chain_is_left_alone_and_its_calls_are_explained() -> None:
             return self.b(inputs=x)
 
     made = explain(Chain())
-    assert made.headline == "left alone: no two of its calls could be in flight at once"
+    assert made.headline == (
+        "compiled: nothing could overlap; 2 of 2 calls go straight to the operator's `forward`"
+    )
     assert site(made, 1).why.startswith("it needs the result of #0")
     assert [step.number for step in made.critical_path] == [0, 1]
 

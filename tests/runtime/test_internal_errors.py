@@ -25,7 +25,7 @@ STAGES = [
     "IssueEmitter",
     "retire_program",
     "_fill",
-    "link_retire_program",
+    "link_in_place",
     "link_issue_programs",
 ]
 

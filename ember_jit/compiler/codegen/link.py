@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.codegen.retire import MARKER
+from ember_jit.compiler.passes import straight
+from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import FUTURE_MASK, Source, compile_functions, is_class_body
 from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 
 
-def link_retire_program(
-    unit: Unit, function: FunctionType, source: Source, node: ast.FunctionDef
+def link_straight(unit: Unit, source: Source, made: Straight) -> CodeType | None:
+    """The code of a straight function; None if its variables do not fit."""
+    live = {
+        straight.TYPE: type,
+        straight.CALL: straight.OPERATOR_CALL,
+        straight.CODE: straight.OPERATOR_CODE,
+        **made.classes,
+    }
+    return link_in_place(unit, source, made.node, live)
+
+
+def link_in_place(
+    unit: Unit, source: Source, node: ast.FunctionDef, live: Mapping[str, Any] | None = None
 ) -> CodeType | None:
-    """The code of the retire program, with the unit among its constants; None if its variables do not fit."""
+    """The code of a program that replaces the function's own; None if its variables do not fit.
+
+    Args:
+        unit: the function's unit; it stands in the constants, in place of `MARKER`.
+        source: where the function stands.
+        node: the program.
+        live: what else is to stand in the constants, by the string that stands for it.
+    """
     original = unit.original
+    objects = {MARKER: unit, **(live or {})}
     compiled = compile_functions(
         [node], original, source.class_name, original.co_freevars, source.imports
     ).get(node.name)
@@ -30,7 +52,7 @@ def link_retire_program(
     compiled = _renamed(compiled, compiled.co_qualname, original.co_qualname)
     return compiled.replace(
         co_consts=tuple(
-            unit if const == MARKER and type(const) is str else const
+            objects.get(const, const) if type(const) is str else const
             for const in compiled.co_consts
         ),
         co_flags=original.co_flags,

@@ -1,0 +1,263 @@
+"""Straight functions: where nothing overlaps, calls of operators go to their `forward` without the frame between.
+
+    x = self.double(inputs=x)
+        -->
+    _op = self.double
+    if _type(_op) is _Double and _Double.__call__ is _call:
+        x = _op.forward(inputs=x)
+    else:
+        _unit.missed()
+        x = _op(inputs=x)
+
+Sound because everything is live: the receiver is looked up at its program point, the class and its `__call__`
+are compared there, and `_op.forward` is an ordinary method call (an override on the instance, a patched class,
+new code or defaults are what runs).  Only `Operator.__call__` is skipped, whose one statement this is.  Between
+the comparison and the call stands no code of the user's: arguments are bound names, constants and displays of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from abc import ABCMeta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from ember_jit.compiler.analysis.call_facts import CallFact
+from ember_jit.compiler.analysis.values import Known, OneOf, has_plain_lookup, type_lookup
+from ember_jit.compiler.source import Source
+from ember_jit.operators import Operator
+from ember_jit.runtime.originals import original_code
+
+#: constants that linking replaces by the objects they stand for
+UNIT, TYPE, CALL, CODE = (f"<ember_jit {name}>" for name in ("unit", "type", "call", "code"))
+#: what is named so may look at the frames above, one of which would be missing
+_LOOKS_UP = frozenset(
+    {"_getframe", "currentframe", "stack", "format_stack", "extract_stack", "print_stack", "walk_stack", "warn",
+     "warn_explicit", "stacklevel", "f_back", "eval", "exec", "locals", "set_trace", "breakpoint"}
+)  # fmt: skip
+OPERATOR_CALL = Operator.__call__
+OPERATOR_CODE = OPERATOR_CALL.__code__
+_NAMES = ("_op", "_type", "_call", "_code")
+
+
+@dataclass(slots=True)
+class Straight:
+    """A function with straight calls.
+
+    Attributes:
+        node: its definition.
+        classes: the classes that calls are straight for, by the constant that stands for each.
+        lines: the lines of the straight calls.
+    """
+
+    node: ast.FunctionDef
+    classes: dict[str, type] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+
+
+def straighten(
+    function: FunctionType, source: Source, calls: Mapping[ast.Call, CallFact]
+) -> Straight | None:
+    """The straight form of a function, or None if no call in it can be made straight."""
+    if not any(receiver_class(fact) for fact in calls.values()):
+        return None
+    taken = {node.id for node in ast.walk(source.node) if isinstance(node, ast.Name)}
+    taken |= {node.arg for node in ast.walk(source.node) if isinstance(node, ast.arg)}
+    if any(name in taken for name in _NAMES):
+        return None
+    memo: dict[int, Any] = {}
+    node: ast.FunctionDef = copy.deepcopy(source.node, memo)
+    facts = {id(memo[id(call)]): fact for call, fact in calls.items() if id(call) in memo}
+    made = Straight(node)
+    _Blocks(made, facts, taken, function).function()
+    return made if made.lines else None
+
+
+def receiver_class(fact: CallFact | None) -> type | None:
+    """The one class of a call's receivers, if calling them is known to be calling their `forward`."""
+    if fact is None or not fact.effect.schedulable or fact.effect.prints:
+        return None
+    callee = fact.callee
+    objs = (
+        (callee.obj,)
+        if isinstance(callee, Known)
+        else callee.objs
+        if isinstance(callee, OneOf)
+        else ()
+    )
+    kinds = {type(obj) for obj in objs}
+    if len(kinds) != 1:
+        return None
+    kind = kinds.pop()
+    forward = type_lookup(kind, "forward")
+    if type(kind) not in (type, ABCMeta) or not isinstance(forward, FunctionType):
+        return None
+    if type_lookup(kind, "__call__") is not OPERATOR_CALL or not has_plain_lookup(kind):
+        return None
+    return None if _LOOKS_UP & set(original_code(forward).co_names) else kind
+
+
+class _Blocks:
+    """Rewrites the blocks of one function, top down, keeping account of the names that are surely bound."""
+
+    def __init__(
+        self, made: Straight, facts: dict[int, CallFact], taken: set[str], live: FunctionType
+    ) -> None:
+        self.made = made
+        self.live = live
+        self.facts = facts
+        self.taken = taken
+        self.names: dict[type, str] = {}
+        self.unbindable = set(_unbound_again(made.node))
+
+    def function(self) -> None:
+        """Rewrite the function in place."""
+        node = self.made.node
+        args = node.args
+        bound = {arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+        body = self._block(node.body, bound)
+        if not self.made.lines:
+            return
+        docstring = ast.get_docstring(node, clean=False) is not None
+        head, body = body[:docstring], body[docstring:]
+        node.body = [*head, *self._prologue(body[0]), *body]
+
+    def _prologue(self, where: ast.stmt) -> Iterator[ast.stmt]:
+        """What the calls compare with: constants in variables, which are quicker to read and to link."""
+        text = [f"_type = {TYPE!r}", f"_call = {CALL!r}", f"_code = {CODE!r}"]
+        text += [
+            f"{name} = {_class_marker(number)!r}" for number, name in enumerate(self.names.values())
+        ]
+        text.append(f"if {UNIT!r}.disabled.get() or _call.__code__ is not _code: _call = None")
+        for statement in _ours("\n".join(text)):
+            yield _at(statement, where)
+
+    def _block(self, body: list[ast.stmt], bound: set[str]) -> list[ast.stmt]:
+        bound = set(bound)
+        out: list[ast.stmt] = []
+        for statement in body:
+            straight = self._straight(statement, bound)
+            if straight is not None:
+                out += straight
+            else:
+                self._inside(statement, bound)
+                out.append(statement)
+            if isinstance(statement, ast.Assign):
+                bound |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+        return out
+
+    def _inside(self, statement: ast.stmt, bound: set[str]) -> None:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(statement, name, None)
+            if block:
+                setattr(statement, name, self._block(block, bound))
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            part.body = self._block(part.body, bound)
+
+    def _straight(self, statement: ast.stmt, bound: set[str]) -> list[ast.stmt] | None:
+        """The statement with its call made straight, or None if it has none that can be."""
+        if not isinstance(statement, ast.Assign | ast.Return | ast.Expr):
+            return None
+        call = statement.value
+        if isinstance(statement, ast.Assign) and not all(
+            isinstance(target, ast.Name) for target in statement.targets
+        ):
+            return None
+        if not isinstance(call, ast.Call) or not self._is_protocol(call, bound):
+            return None
+        kind = receiver_class(self.facts.get(id(call)))
+        if kind is None or type_lookup(kind, self.live.__name__) is self.live:
+            return None  # its own class, in its own constants, could never be freed
+        if kind not in self.names:
+            self._name(kind)
+        name = self.names[kind]
+        self.made.lines.append(call.lineno)
+        fast, slow = copy.deepcopy(statement), statement
+        assert isinstance(fast.value, ast.Call)
+        forward = ast.Attribute(ast.Name("_op", ast.Load()), "forward", ast.Load())
+        one_line = call.end_lineno == call.lineno
+        fast.value.func = _at(forward, call if one_line else call.func)  # where plain Python fails
+        take = ast.Assign([ast.Name("_op", ast.Store())], call.func)
+        call.func = _at(ast.Name("_op", ast.Load()), call.func)
+        (branch,) = _ours(
+            f"if _type(_op) is {name} and {name}.__call__ is _call: pass\nelse: {UNIT!r}.missed()"
+        )
+        branch.body = [fast]
+        branch.orelse.append(slow)
+        out = [_at(take, take.value), _at(branch, call)]
+        if not isinstance(statement, ast.Return):  # the receiver is not kept alive by us
+            out += [_at(each, statement) for each in _ours("_op = None")]
+        return out
+
+    def _is_protocol(self, call: ast.Call, bound: set[str]) -> bool:
+        """Whether a call is `receiver(inputs=argument)`, on one line up to the argument, with an inert argument."""
+        return (
+            not call.args
+            and [each.arg for each in call.keywords] == ["inputs"]
+            and call.func.end_lineno == call.lineno
+            and not any(isinstance(each, ast.NamedExpr) for each in ast.walk(call.func))
+            and _is_inert(call.keywords[0].value, bound - self.unbindable)
+        )
+
+    def _name(self, kind: type) -> None:
+        name = f"_{kind.__name__.lstrip('_')}"
+        if not name.isidentifier():
+            name = "_class"
+        while name in self.taken or name in _NAMES:
+            name += "_"
+        self.taken.add(name)
+        self.made.classes[_class_marker(len(self.names))] = kind
+        self.names[kind] = name
+
+
+def _class_marker(number: int) -> str:
+    return f"<ember_jit class {number}>"
+
+
+def _is_inert(node: ast.expr, bound: set[str]) -> bool:
+    """Whether evaluating `node` runs no code and cannot fail."""
+    if isinstance(node, ast.Name):
+        return node.id in bound
+    if isinstance(node, ast.Dict):
+        keys = all(
+            isinstance(key, ast.Constant) and isinstance(key.value, str | int) for key in node.keys
+        )
+        return keys and all(_is_inert(value, bound) for value in node.values)
+    if isinstance(node, ast.Tuple | ast.List):
+        return all(_is_inert(element, bound) for element in node.elts)
+    return isinstance(node, ast.Constant)
+
+
+def _unbound_again(function: ast.FunctionDef) -> Iterator[str]:
+    """Names that a `del` or the end of a handler may unbind, and those that are not local."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del):
+            yield node.id
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from node.names
+
+
+def _ours(text: str) -> list[Any]:
+    """Statements of ours, which have no place in the user's file yet."""
+    body: list[Any] = ast.parse(text).body
+    for statement in body:
+        for inner in ast.walk(statement):
+            for attribute in inner._attributes:
+                if hasattr(inner, attribute):
+                    delattr(inner, attribute)
+    return body
+
+
+def _at(node: Any, place: ast.AST) -> Any:
+    """Place what is ours in `node` at `place`, so that lines and carets are those of the user's call."""
+    for inner in ast.walk(node):
+        if "lineno" in inner._attributes and "lineno" not in vars(inner):
+            ast.copy_location(inner, place)
+    return node
