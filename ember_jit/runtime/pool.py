@@ -31,12 +31,16 @@ class _Worker(threading.Thread):
         self.bell.acquire()
 
     def run(self) -> None:
-        while (job := self.job) is not None:
-            self.job = None
-            job()
-            del job
-            if not self.pool.rest(self):
-                return
+        try:
+            while (job := self.job) is not None:
+                self.job = None
+                job()
+                del job
+                if not self.pool.rest(self):
+                    return
+        except BaseException:  # an internal error: this thread ends, and another may take its place
+            self.pool.lost()
+            raise
 
 
 class Pool:
@@ -85,6 +89,11 @@ class Pool:
                 return False
         worker.bell.acquire()  # handed a job in the moment between
         return True
+
+    def lost(self) -> None:
+        """A thread ended with an error."""
+        with self._lock:
+            self._count -= 1
 
     @property
     def threads(self) -> int:

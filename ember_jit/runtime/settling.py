@@ -230,7 +230,7 @@ class SettlingRun:
         """After an internal error: this outcome stands, everything that hung on others is given up."""
         cell.state, cell.value = state, value
         for cells in self.cells:
-            for each in cells.values():
+            for each in list(cells.values()):  # the retire program claims names without the lock
                 if each.state == PENDING:
                     each.state = LOST
         self.epoch += 1

@@ -18,7 +18,7 @@ from time import perf_counter, thread_time
 from ember_jit.config import config
 from ember_jit.runtime import events
 from ember_jit.runtime.cells import OK, PENDING, RAISED, READY, RUNNING, Cell
-from ember_jit.runtime.outcomes import make_quietly, user_part
+from ember_jit.runtime.outcomes import is_interruption, make_quietly, user_part
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.settling import SettlingRun
 from ember_jit.runtime.watch import watch
@@ -155,13 +155,17 @@ class WorkingRun(SettlingRun):
         if cell.event is not None:
             cell.event.ended = events.clock()
         with self.lock:
-            self.measured(seconds, thread_time() - cpu)
             self.running -= 1
             try:
+                self.measured(seconds, thread_time() - cpu)
                 self._settle(cell, state, value)
-            except Exception:
+            except BaseException as exc:  # the outcome stands, and nobody waits for what hung on it
                 self._salvage(cell, state, value)
-                if config().strict_internal:
+                if (
+                    not isinstance(exc, Exception)
+                    or config().strict_internal
+                    or is_interruption(exc)
+                ):
                     raise
             # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
             del value, cell, context
@@ -184,6 +188,7 @@ class WorkingRun(SettlingRun):
                     # the window may be full of later calls: let the issue programs go on regardless
                     jobs = self._resume_paused()
                 else:
+                    self._wake.acquire(blocking=False)  # of a sleep that was interrupted
                     self.waiting = cell
                     sleep = True
                 if mine is not None:

@@ -14,6 +14,7 @@ from ember_jit.compiler import driver
 from ember_jit.config import config
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import events
+from ember_jit.runtime.dispatch import _UnitRun
 
 STAGES = [
     "source_of",
@@ -218,3 +219,34 @@ def test_strict_raises_it_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "find_regions", broken(ZeroDivisionError("ours")))
     with pytest.raises(ZeroDivisionError, match="ours"):
         build()()(inputs=1)
+
+
+@pytest.mark.parametrize("broken", ["measured", "_settle"])
+def test_a_bug_behind_a_call_leaves_its_outcome_standing(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The call has been made: it is not made again, and the caller's thread does not wait for ever."""
+    made: list[Any] = []
+
+    @query
+    class Note(Operator):
+        def forward(self, *, inputs: Any) -> Any:
+            made.append(inputs)
+            return inputs * 2
+
+    @structural_jit(execution_strategy="parallel")
+    class Op(Operator):
+        def __init__(self) -> None:
+            self.a, self.b = Note(), Note()
+
+        def forward(self, *, inputs: Any) -> Any:
+            x = self.a(inputs=inputs)
+            y = self.b(inputs=inputs + 1)
+            return self.a(inputs=x + y)
+
+    operator = Op()
+    assert operator(inputs=1) == 12
+    made.clear()
+    monkeypatch.setattr(_UnitRun, broken, None)  # calling it raises, in a frame of ours
+    assert operator(inputs=1) == 12
+    assert sorted(made) == [1, 2, 6]
