@@ -129,3 +129,19 @@ class ExecutionTimeout(EmberError, TimeoutError):
 
 class InternalCompilerWarning(UserWarning):
     """A stage of the compiler failed (a bug in ember_jit); the plain code runs instead. [EMB010]"""
+
+
+class DependencyWarning(UserWarning):
+    """A library that ember_jit uses is missing or broken; it does without, and says what is lost. [EMB050]"""
+
+
+class UncopyableError(EmberError, TypeError):
+    """`testing.assert_same` cannot copy an operator or its inputs: one of them holds a lock or a socket."""
+
+    code = "EMB051"
+
+
+class ClockStalledError(EmberError, RuntimeError):
+    """The time of a `testing.fake_clock` cannot go on: a thread that takes part neither sleeps nor waits."""
+
+    code = "EMB052"

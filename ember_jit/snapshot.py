@@ -63,9 +63,9 @@ class Snapshot:
             self._keep.append(current)
             if kind.__module__ in _GUARDED and not outermost:
                 raise _LooksAfterItself
-            parts = _parts(current)
-            tokens.append((kind, None if made_now else id(current), len(parts)))
-            stack.extend((part, made_now or fresh) for part, fresh in reversed(parts))
+            found = parts(current)
+            tokens.append((kind, None if made_now else id(current), len(found)))
+            stack.extend((part, made_now or fresh) for part, fresh in reversed(found))
         return tokens
 
     def _unit(self, value: Any) -> list[Any]:
@@ -75,7 +75,7 @@ class Snapshot:
             return [(type(value), id(value))]
 
 
-def _parts(value: Any) -> list[tuple[Any, bool]]:
+def parts(value: Any) -> list[tuple[Any, bool]]:
     """What an object consists of; with each part, whether it was made just now and has no identity to compare."""
     kind: Any = type(value)
     if isinstance(value, _WHOLE):
@@ -84,20 +84,20 @@ def _parts(value: Any) -> list[tuple[Any, bool]]:
         return [(value.__self__, False)]
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and value.dtype.kind != "O":
         return [(part, True) for part in (value.dtype.str, *value.shape, value.tobytes())]
-    parts = _attributes(value)
+    found = attributes(value)
     if isinstance(value, dict):
-        parts += [part for item in dict.items(value) for part in item]
+        found += [part for item in dict.items(value) for part in item]
     elif isinstance(value, list):
-        parts += list.__iter__(value)
+        found += list.__iter__(value)
     elif isinstance(value, tuple):
-        parts += tuple.__iter__(value)
+        found += tuple.__iter__(value)
     elif isinstance(value, set | frozenset):
-        parts += sorted(set(value), key=_rank)
+        found += sorted(set(value), key=_rank)
     elif isinstance(value, bytearray):
-        parts.append(bytes(value))
+        found.append(bytes(value))
     elif kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
-        return [(part, False) for part in parts] + [(part, True) for part in _reduced(value)]
-    return [(part, False) for part in parts]
+        return [(part, False) for part in found] + [(part, True) for part in _reduced(value)]
+    return [(part, False) for part in found]
 
 
 def _rank(element: Any) -> tuple[str, str, int]:
@@ -106,7 +106,7 @@ def _rank(element: Any) -> tuple[str, str, int]:
     return type(element).__name__, repr(element) if plain else "", 0 if plain else id(element)
 
 
-def _attributes(value: Any) -> list[Any]:
+def attributes(value: Any) -> list[Any]:
     """Names and values of an instance's attributes, read without running hooks."""
     found: list[Any] = []
     try:

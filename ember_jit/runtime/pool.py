@@ -52,10 +52,12 @@ class Pool:
         self._idle: list[_Worker] = []
         self._count = 0
         self._made = 0
+        self.handed = 0  # jobs so far
 
     def submit(self, job: Job) -> bool:
         """Run `job` on a thread; False if every thread is taken (nothing has happened then)."""
         with self._lock:
+            self.handed += 1
             if self._idle:
                 worker = self._idle.pop()
                 worker.job = job
@@ -94,6 +96,15 @@ class Pool:
         """A thread ended with an error."""
         with self._lock:
             self._count -= 1
+
+    def is_idle(self, worker: object) -> bool:
+        """Whether `worker`, one of the threads, has nothing to do."""
+        return worker in self._idle
+
+    @staticmethod
+    def is_worker(thread: threading.Thread) -> bool:
+        """Whether `thread` is a worker of a pool."""
+        return isinstance(thread, _Worker)
 
     @property
     def threads(self) -> int:

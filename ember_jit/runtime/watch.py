@@ -16,7 +16,9 @@ from typing import Any
 TICK = 0.001
 
 
-class _Watch(threading.Thread):
+class Watch(threading.Thread):
+    """The thread; one a process."""
+
     def __init__(self) -> None:
         super().__init__(name="ember-jit-watch", daemon=True)
         self.lock = threading.Lock()
@@ -28,6 +30,12 @@ class _Watch(threading.Thread):
             self.runs[id(run)] = (weakref.ref(run), run.progress)
         if not self.bell.is_set():
             self.bell.set()
+
+    def has_nothing_to_start(self) -> bool:
+        """Whether no run has calls left that would be started if nothing moved."""
+        with self.lock:
+            runs = [reference() for reference, _ in self.runs.values()]
+        return all(run is None or run.unleashed or not run._queue for run in runs)
 
     def run(self) -> None:
         while True:
@@ -54,7 +62,7 @@ class _Watch(threading.Thread):
                     self.bell.clear()
 
 
-_watch: _Watch | None = None
+_watch: Watch | None = None
 _making = threading.Lock()
 
 
@@ -63,7 +71,7 @@ def watch(run: Any) -> None:
     global _watch
     with _making:
         if _watch is None or not _watch.is_alive():
-            _watch = _Watch()
+            _watch = Watch()
             _watch.start()
     _watch.add(run)
 

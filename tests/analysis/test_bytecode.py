@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import sys
 import textwrap
 import types
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ember_jit import dependencies
 from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
 from ember_jit.compiler.analysis.facts import Inferred
 from ember_jit.compiler.analysis.infer import Inference
@@ -448,18 +448,17 @@ def test_guard_on_a_slot() -> None:
 
 # ---------------------------------------------------------------------- robustness
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def fake(name: str, *args: Any, **words: Any) -> Any:
-        if name == "bytecode":
-            raise ImportError(name)
-        return real(name, *args, **words)
+    """Nothing confirms what the source says, so nothing is inferred from that either."""
 
     def f(i: Any) -> Any:
         return i
 
-    monkeypatch.setattr(builtins, "__import__", fake)
+    assert Inference().of(f).effect.kind == "pure"
+    monkeypatch.setitem(dependencies._loaded, "bytecode", None)
     assert effect_from_bytecode(Inference(), f, f.__code__) is None
+    effect = Inference().of(f).effect
+    assert effect.kind == "unknown"
+    assert "EMB050" in effect.reasons[0].text
 
 
 def test_an_instruction_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:

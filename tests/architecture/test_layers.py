@@ -135,14 +135,26 @@ def test_the_first_decoration_imports_the_compiler_and_importing_does_not() -> N
 
 @pytest.mark.parametrize(
     "imported",
-    ["compiler", "report", "api", "cli", "aot", "demo", "graph", "execution", "options", "xcs"],
+    [
+        "compiler",
+        "report",
+        "api",
+        "cli",
+        "aot",
+        "demo",
+        "graph",
+        "execution",
+        "options",
+        "xcs",
+        "testing",
+    ],
 )
 def test_the_runtime_knows_nothing_above_it(imported: str) -> None:
     assert offenders("ember_jit.runtime", f"ember_jit.{imported}") == []
 
 
 @pytest.mark.parametrize(
-    "imported", ["report", "api", "cli", "demo", "graph", "execution", "options", "xcs"]
+    "imported", ["report", "api", "cli", "demo", "graph", "execution", "options", "xcs", "testing"]
 )
 def test_the_compiler_knows_nothing_above_it(imported: str) -> None:
     assert offenders("ember_jit.compiler", f"ember_jit.{imported}") == []

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from ember_jit.runtime.watch import _Watch
+from ember_jit.runtime.watch import Watch
 
 
 class Stub:
@@ -14,7 +14,7 @@ class Stub:
 
     progress = 0
 
-    def __init__(self, watch: _Watch, heir: object, answer: int) -> None:
+    def __init__(self, watch: Watch, heir: object, answer: int) -> None:
         self.watch, self.heir, self.answer = watch, heir, answer
 
     def stalled(self, progress: int) -> int:
@@ -29,7 +29,7 @@ class Heir:
 
 @pytest.mark.parametrize("answer", [-1, 5])
 def test_a_run_that_takes_over_the_id_of_another_stays_watched(answer: int) -> None:
-    watch, heir = _Watch(), Heir()
+    watch, heir = Watch(), Heir()
     ending = Stub(watch, heir, answer)
     watch.add(ending)
     watch.look()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
 
+from ember_jit import dependencies
 from ember_jit.compiler.analysis.facts import UNKNOWN, Effect, Guard, Inferred
 from ember_jit.compiler.analysis.values import Abstract
 from ember_jit.runtime.originals import original_code
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 
 def load() -> bool:
-    """Import what reading bytecode needs; False if the `bytecode` library is missing."""
-    try:
-        import bytecode as _  # noqa: F401
-    except ImportError:
+    """Import what reading bytecode needs; False if the `bytecode` library is missing or broken (EMB050)."""
+    if dependencies.load("bytecode", "bytecode.instr") is None:
         return False
     import ember_jit.compiler.analysis.stack_ops  # noqa: F401
 

@@ -271,10 +271,13 @@ class Inference:
                 Effect(UNKNOWN, str(mixed), reasons=(mixed,), operator=True), guards, children
             )
         strict = effect_from_bytecode(self, function, code, owner, defers=True)
-        if strict is not None:
-            if strict.effect.kind == UNKNOWN:
-                return strict
-            guards.extend(strict.guards)
+        if strict is None:
+            return _unknown(
+                f"{function.__qualname__} cannot be read without the `bytecode` library (EMB050); declare it"
+            )
+        if strict.effect.kind == UNKNOWN:
+            return strict
+        guards.extend(strict.guards)
         effect = Effect(
             kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints
         )
