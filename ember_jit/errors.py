@@ -127,5 +127,11 @@ class ExecutionTimeout(EmberError, TimeoutError):
     code = "EMB036"
 
 
+class BatchError(EmberError, ValueError):
+    """`vmap` or `mesh_sharded` cannot take its inputs apart: `vmap(f)(inputs={"a": [1], "b": [1, 2]})`."""
+
+    code = "EMB040"
+
+
 class InternalCompilerWarning(UserWarning):
     """A stage of the compiler failed (a bug in ember_jit); the plain code runs instead. [EMB010]"""

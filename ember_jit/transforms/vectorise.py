@@ -1,0 +1,89 @@
+"""`vmap`: a function of one item, made a function of a batch.
+
+The results, the exception (the first in program order, with its index in a note) and the order of effects are
+those of the plain loop.  The loop itself is compiled (`loops`); a function that is inferred to be `pure`
+computes and does not wait, so under the GIL overlap cannot pay, and it runs in the same loop uncompiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from ember_jit.effects import label_of
+from ember_jit.runtime.dispatch import disable_structural_jit
+from ember_jit.transforms.loops import InputsLoop, ItemLoop, PositionalLoop
+from ember_jit.transforms.mapped import Mapped, one_item, takes_inputs
+
+WAITS = 1e-3  # seconds: a pure item that takes longer may hold a declared leaf that waits
+
+
+def _only_computes(fn: Any) -> bool:
+    """Whether `fn` is inferred, not declared, to be pure: then it hardly ever waits."""
+    from ember_jit.compiler.analysis.facts import PURE
+    from ember_jit.compiler.analysis.infer import Inference
+
+    return label_of(fn) is None and Inference().effect(fn).kind == PURE
+
+
+class Vectorised(Mapped):
+    """What `vmap` returns."""
+
+    takes_shards = True
+
+    def __init__(self, fn: Callable[..., Any], in_axes: Any, out_axes: Any) -> None:
+        super().__init__("vmap", fn, in_axes, out_axes)
+        self._keyed = InputsLoop(fn) if takes_inputs(fn) else ItemLoop(fn)
+        self._positional = PositionalLoop(fn)
+        self._inline: bool | None = None
+
+    def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
+        """The results, in order."""
+        if self._inline is None:
+            if not _only_computes(self.fn):
+                self._inline = False
+            else:
+                # the first item may always be made first; its time says whether a leaf waits after all
+                began = perf_counter()
+                head = self._plain(items[:1], by_key, first)
+                self._inline = perf_counter() - began < WAITS
+                return head + self.run_items(items[1:], by_key=by_key, first=first + 1)
+        if self._inline:
+            return self._plain(items, by_key, first)
+        loop = self._keyed if by_key else self._positional
+        results: list[Any] = loop.forward(items, first)
+        return results
+
+    def _plain(self, items: list[Any], by_key: bool, first: int) -> list[Any]:
+        """The loop itself; what the function holds runs plain too."""
+        out: list[Any] = []
+        with disable_structural_jit():
+            try:
+                out.extend(
+                    map(one_item(self.fn, by_key=by_key), items)
+                )  # keeps what came before a failure
+            except Exception as exc:
+                exc.add_note(f"in item {first + len(out)}")
+                exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
+                raise
+        return out
+
+
+def vmap(fn: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Vectorised:
+    """Map `fn` over a batch: the results of the plain loop, sooner.
+
+    Args:
+        fn: a function of one item, a function or operator of `inputs=`, or a function of arrays.
+        in_axes: the batched axis; by key a dict (None: the same value for every item), by position an
+            axis, or one, or a pytree of them, for each argument.
+        out_axes: where array results called by position are stacked.
+
+    Raises:
+        BatchError: nothing to batch, unequal lengths, or a key that is missing.
+
+    Example:
+        >>> vmap(lambda item: {"up": item["s"].upper()})(inputs={"s": ["a", "b"], "k": 1})
+        {'up': ['A', 'B']}
+    """
+    return Vectorised(fn, in_axes, out_axes)
