@@ -11,54 +11,94 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice, repeat, starmap
+from operator import itemgetter
 from typing import Any
 
 from ember_jit.errors import BatchError
 
+Visit = Callable[[str, Any, list[Any]], None]
 
-@dataclass(slots=True)
+
 class Batch:
     """The items of one call.
 
     Attributes:
-        items: the arguments of each item: a dict by key, or a tuple by position.
         keys: the batched keys, in order; empty by position.
         arrays: whether an array was batched by position, so that results are stacked.
     """
 
-    items: list[Any]
-    keys: tuple[str, ...] = ()
-    arrays: bool = False
+    __slots__ = ("_size", "_visit", "arrays", "keys")
+
+    def __init__(
+        self, size: int, visit: Visit, keys: tuple[Any, ...] = (), arrays: bool = False
+    ) -> None:
+        self._size, self._visit = size, visit
+        self.keys, self.arrays = keys, arrays
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def items(self) -> list[Any]:
+        """All items: a dict by key, or a tuple by position, each."""
+        found: list[Any] = []
+        self._visit("item", None, found)
+        return found
+
+    def call(self, fn: Callable[..., Any], inputs: bool, out: list[Any]) -> None:
+        """The plain loop: the result of each item, called as it is made, into `out`, up to a failure."""
+        form = ("fn(inputs=item)" if inputs else "fn(item)") if self.keys else "fn(*item)"
+        self._visit(form, fn, out)
+
+
+@lru_cache(maxsize=256)
+def _loop_by_key(form: str, batched: tuple[bool, ...]) -> Callable[..., None]:
+    """The loop over items by key, for so many keys, of which these are batched, written out.
+
+    With a dict display for each item it takes as long as the user's own loop would.  For the form "fn(item)"
+    and two keys of which the first is batched:
+
+        def loop(fn, out, rows, k0, v0, k1, v1):
+            append = out.append
+            for v0, in rows:
+                append(fn({k0: v0, k1: v1}))
+    """
+    numbers = range(len(batched))
+    taken = "".join(f"v{i}, " for i in numbers if batched[i])
+    item = f"{{{', '.join(f'k{i}: v{i}' for i in numbers)}}}"
+    source = (
+        f"def loop(fn, out, rows{''.join(f', k{i}, v{i}' for i in numbers)}):\n"
+        f"    append = out.append\n"
+        f"    for {taken}in rows:\n"
+        f"        append({form.replace('item', item)})\n"
+    )
+    space: dict[str, Any] = {}
+    exec(compile(source, f"<ember_jit loop over items, {form}>", "exec"), space)
+    made: Callable[..., None] = space["loop"]
+    return made
 
 
 def _is_array(value: Any) -> bool:
     return hasattr(value, "__array_interface__") and hasattr(value, "ndim") and value.ndim > 0
 
 
-def _at(value: Any, axis: int, where: str) -> tuple[int, Callable[[int], Any]]:
-    """Length of `value` along `axis`, and how to take one item of it."""
+def _column(value: Any, axis: int, where: str) -> list[Any]:
+    """What `value` has for each item, along `axis`."""
     if _is_array(value):
         if not -value.ndim <= axis < value.ndim:
             raise BatchError(
                 f"{where}: axis {axis} does not exist in an array of shape {value.shape}"
             )
         lead = (slice(None),) * (axis % value.ndim)
-        return value.shape[axis], lambda i: value[(*lead, i)]
+        return [value[(*lead, i)] for i in range(value.shape[axis])] if lead else list(value)
     if isinstance(value, (list, tuple)):
         if axis not in (0, -1):
             raise BatchError(f"{where}: a {type(value).__name__} has no axis {axis}, only 0")
-        return len(value), value.__getitem__
+        return list(value)
     raise BatchError(f"{where}: a {type(value).__name__} cannot be batched; give it in_axes None")
-
-
-def _same(value: Any) -> Callable[[int], Any]:
-    return lambda _: value
-
-
-def _rebuilt(spec: Any, gets: list[Callable[[int], Any]]) -> Callable[[int], Any]:
-    return lambda i: spec.unflatten([get(i) for get in gets])
 
 
 def _length(lengths: Mapping[str, int], name: str) -> int:
@@ -79,7 +119,7 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
         raise BatchError(
             f"{name}: in_axes names {missing}, which inputs lack; they have {list(inputs)}"
         )
-    lengths, take = {}, {}
+    columns: dict[Any, list[Any]] = {}
     for key, value in inputs.items():
         batchable = _is_array(value) or isinstance(value, (list, tuple))
         axis = (
@@ -88,11 +128,16 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
             else (in_axes if batchable else None)
         )
         if axis is not None:
-            lengths[key], take[key] = _at(value, axis, f"{name}, key {key!r}")
-    size = _length(lengths, name)
-    shared = dict(inputs)
-    items = [shared | {key: get(i) for key, get in take.items()} for i in range(size)]
-    return Batch(items, tuple(take))
+            columns[key] = _column(value, axis, f"{name}, key {key!r}")
+    size = _length({key: len(column) for key, column in columns.items()}, name)
+    batched = tuple(key in columns for key in inputs)
+    pairs = [each for pair in inputs.items() for each in pair]
+
+    def visit(form: str, fn: Any, out: list[Any]) -> None:
+        rows = zip(*columns.values(), strict=False)
+        _loop_by_key(form, batched)(fn, out, rows, *pairs)
+
+    return Batch(size, visit, tuple(columns))
 
 
 def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
@@ -103,39 +148,62 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
     if len(axes) != len(args):
         raise BatchError(f"{name}: in_axes has {len(axes)} entries for {len(args)} arguments")
     lengths: dict[str, int] = {}
-    makers: list[Callable[[int], Any]] = []
+    columns: list[Iterable[Any]] = []
     arrays = False
     for number, (value, axis) in enumerate(zip(args, axes, strict=True)):
         where = f"argument {number}"
         if axis is None:
-            makers.append(_same(value))
-        elif isinstance(axis, int) and (_is_array(value) or isinstance(value, (list, tuple))):
-            lengths[where], get = _at(value, axis, f"{name}, {where}")
-            arrays = arrays or _is_array(value)
-            makers.append(get)
+            columns.append(repeat(value))
+            continue
+        if isinstance(axis, int) and (_is_array(value) or isinstance(value, (list, tuple))):
+            leaves, spec, flat = [value], None, [axis]
         else:
             leaves, spec = optree.tree_flatten(value)
             flat = optree.broadcast_prefix(axis, value, none_is_leaf=True)
-            gets: list[Callable[[int], Any]] = []
-            for place, (leaf, along) in enumerate(zip(leaves, flat, strict=True)):
-                if along is None:
-                    gets.append(_same(leaf))
-                    continue
-                lengths[f"{where}, leaf {place}"], get = _at(
-                    leaf, along, f"{name}, {where}, leaf {place}"
-                )
-                arrays = arrays or _is_array(leaf)
-                gets.append(get)
-            makers.append(_rebuilt(spec, gets))
+        parts: list[Iterable[Any]] = []
+        for place, (leaf, along) in enumerate(zip(leaves, flat, strict=True)):
+            if along is None:
+                parts.append(repeat(leaf))
+                continue
+            here = where if spec is None else f"{where}, leaf {place}"
+            column = _column(leaf, along, f"{name}, {here}")
+            lengths[here] = len(column)
+            arrays = arrays or _is_array(leaf)
+            parts.append(column)
+        columns.append(parts[0] if spec is None else _Rebuilt(spec, parts))
     size = _length(lengths, name)
-    return Batch([tuple(make(i) for make in makers) for i in range(size)], arrays=arrays)
+
+    def visit(form: str, fn: Any, out: list[Any]) -> None:
+        rows = islice(zip(*columns, strict=False), size)
+        out.extend(
+            rows if form == "item" else starmap(fn, rows)
+        )  # keeps what came before a failure
+
+    return Batch(size, visit, arrays=arrays)
+
+
+class _Rebuilt:
+    """The pytrees of an argument, one for each item."""
+
+    def __init__(self, spec: Any, parts: list[Iterable[Any]]) -> None:
+        self.spec, self.parts = spec, parts
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.spec.unflatten, zip(*self.parts, strict=False))
 
 
 def join(results: list[Any], name: str) -> Any:
     """A list of dicts as a dict of lists, in order; anything else as the list that it is."""
-    if not results or not all(isinstance(each, dict) for each in results):
+    if set(map(type, results)) != {dict} and not (
+        results and all(isinstance(each, dict) for each in results)
+    ):
         return results
     first = results[0]
+    if set(map(len, results)) == {len(first)}:
+        try:
+            return {key: list(map(itemgetter(key), results)) for key in first}
+        except KeyError:
+            pass  # as many keys, but others: which item is it
     for index, each in enumerate(results):
         if each.keys() != first.keys():
             raise BatchError(

@@ -67,9 +67,9 @@ class Mapped:
                 f"{self.__name__}: inputs is a {type(inputs).__name__}; give a mapping of keys to batches"
             )
         batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
-        if not batch.items:
+        if not batch:
             return {key: [] for key in (self._known if self._known is not None else batch.keys)}
-        joined = batching.join(self.run_items(batch.items, by_key=True), self.__name__)
+        joined = batching.join(self.run_batch(batch, by_key=True), self.__name__)
         if isinstance(joined, dict):
             self._known = tuple(joined)
         return joined
@@ -80,10 +80,14 @@ class Mapped:
                 f"{self.__name__}: nothing to batch: call it with inputs= or with arguments"
             )
         batch = batching.split_positional(args, self.in_axes, self.__name__)
-        results = self.run_items(batch.items, by_key=False) if batch.items else []
+        results = self.run_batch(batch, by_key=False) if batch else []
         if results and batch.arrays:
             return batching.stack(results, self.out_axes)
         return batching.join(results, self.__name__)
+
+    def run_batch(self, batch: batching.Batch, *, by_key: bool) -> list[Any]:
+        """The results of a batch that is not empty, in order."""
+        return self.run_items(batch.items, by_key=by_key)
 
     def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
         """The results of at least one item, in order; `first` is the index of the first."""

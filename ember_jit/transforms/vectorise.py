@@ -13,8 +13,8 @@ from typing import Any
 
 from ember_jit.effects import label_of
 from ember_jit.runtime.dispatch import disable_structural_jit
-from ember_jit.transforms.loops import InputsLoop, ItemLoop, PositionalLoop
-from ember_jit.transforms.mapped import Mapped, one_item, takes_inputs
+from ember_jit.transforms.batching import Batch
+from ember_jit.transforms.mapped import Mapped, one_item
 
 WAITS = 1e-3  # seconds: a pure item that takes longer may hold a declared leaf that waits
 
@@ -34,35 +34,57 @@ class Vectorised(Mapped):
 
     def __init__(self, fn: Callable[..., Any], in_axes: Any, out_axes: Any) -> None:
         super().__init__("vmap", fn, in_axes, out_axes)
-        self._keyed = InputsLoop(fn) if takes_inputs(fn) else ItemLoop(fn)
-        self._positional = PositionalLoop(fn)
+        self._loops: dict[bool, Any] = {}  # by whether items are keyed
         self._inline: bool | None = None
+
+    def run_batch(self, batch: Batch, *, by_key: bool) -> list[Any]:
+        """The results, in order; in the plain loop items are made one after the other."""
+        if self._inline:
+            return self._plain(lambda out: batch.call(self.fn, self._takes_inputs, out), 0)
+        return self.run_items(batch.items, by_key=by_key)
 
     def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
         """The results, in order."""
+        if not items:
+            return []
         if self._inline is None:
             if not _only_computes(self.fn):
                 self._inline = False
             else:
                 # the first item may always be made first; its time says whether a leaf waits after all
                 began = perf_counter()
-                head = self._plain(items[:1], by_key, first)
+                head = self._each(items[:1], by_key, first)
                 self._inline = perf_counter() - began < WAITS
                 return head + self.run_items(items[1:], by_key=by_key, first=first + 1)
         if self._inline:
-            return self._plain(items, by_key, first)
-        loop = self._keyed if by_key else self._positional
+            return self._each(items, by_key, first)
+        loop = self._loops.get(by_key) or self._loops.setdefault(by_key, self._loop(by_key))
         results: list[Any] = loop.forward(items, first)
         return results
 
-    def _plain(self, items: list[Any], by_key: bool, first: int) -> list[Any]:
+    def _loop(self, by_key: bool) -> Any:
+        """The compiled loop; the compiler is imported here, when something may overlap."""
+        from ember_jit.transforms import loops
+
+        if not by_key:
+            return loops.PositionalLoop(self.fn)
+        return loops.InputsLoop(self.fn) if self._takes_inputs else loops.ItemLoop(self.fn)
+
+    def _each(self, items: list[Any], by_key: bool, first: int) -> list[Any]:
+        call = one_item(self.fn, by_key=by_key)
+
+        def loop(out: list[Any]) -> None:
+            for item in items:
+                out.append(call(item))
+
+        return self._plain(loop, first)
+
+    def _plain(self, loop: Callable[[list[Any]], None], first: int) -> list[Any]:
         """The loop itself; what the function holds runs plain too."""
         out: list[Any] = []
         with disable_structural_jit():
             try:
-                out.extend(
-                    map(one_item(self.fn, by_key=by_key), items)
-                )  # keeps what came before a failure
+                loop(out)
             except Exception as exc:
                 exc.add_note(f"in item {first + len(out)}")
                 exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
