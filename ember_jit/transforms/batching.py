@@ -19,6 +19,7 @@ from typing import Any
 
 from ember_jit.errors import BatchError
 
+PART = 256  # results looked at together
 Visit = Callable[[str, Any, list[Any]], None]
 
 
@@ -194,16 +195,29 @@ class _Rebuilt:
 
 def join(results: list[Any], name: str) -> Any:
     """A list of dicts as a dict of lists, in order; anything else as the list that it is."""
-    if set(map(type, results)) != {dict} and not (
-        results and all(isinstance(each, dict) for each in results)
-    ):
+    if not results or type(results[0]) is not dict:
+        return _join_of_kinds(results, name)
+    joined: dict[Any, list[Any]] = {key: [] for key in results[0]}
+    takers = [(column.extend, itemgetter(key)) for key, column in joined.items()]
+    for start in range(
+        0, len(results), PART
+    ):  # part by part: each dict is fetched from memory once
+        part = results[start : start + PART]
+        if set(map(type, part)) != {dict} or set(map(len, part)) != {len(joined)}:
+            return _join_of_kinds(results, name)
+        try:
+            for extend, take in takers:
+                extend(map(take, part))
+        except KeyError:
+            return _join_of_kinds(results, name)
+    return joined
+
+
+def _join_of_kinds(results: list[Any], name: str) -> Any:
+    """`join` where the results are not all plain dicts with the same keys."""
+    if not results or not all(isinstance(each, dict) for each in results):
         return results
     first = results[0]
-    if set(map(len, results)) == {len(first)}:
-        try:
-            return {key: list(map(itemgetter(key), results)) for key in first}
-        except KeyError:
-            pass  # as many keys, but others: which item is it
     for index, each in enumerate(results):
         if each.keys() != first.keys():
             raise BatchError(
