@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ember_jit.errors import BatchError
@@ -95,11 +95,21 @@ class PartitionSpec:
     def __repr__(self) -> str:
         return f"PartitionSpec({', '.join(map(repr, self.axes))})"
 
-    def slots(self, mesh: DeviceMesh) -> list[Any]:
-        """The devices that get a shard, in order."""
+    @property
+    def data_axis(self) -> int | None:
+        """The first axis of the data that is split."""
+        return next((k for k, axis in enumerate(self.axes) if axis is not None), None)
+
+    def mesh_axes(self, mesh: DeviceMesh) -> list[int]:
+        """The numbers of the mesh axes that are named."""
         named = [mesh.axis(axis) for axis in self.axes if axis is not None]
         if len(set(named)) != len(named):
             raise BatchError(f"{self!r} names an axis of {mesh!r} twice")
+        return named
+
+    def slots(self, mesh: DeviceMesh) -> list[Any]:
+        """The devices that get a shard, in order."""
+        named = self.mesh_axes(mesh)
         index = [0] * len(mesh.shape)
         found = []
         for places in itertools.product(*(range(mesh.shape[axis]) for axis in named)):
@@ -112,8 +122,11 @@ class PartitionSpec:
 class Sharded(Mapped):
     """What `mesh_sharded` returns."""
 
-    def __init__(self, fn: Callable[..., Any], mesh: DeviceMesh, pspec: PartitionSpec) -> None:
-        super().__init__("mesh_sharded", fn, *axes_of(fn))
+    def __init__(
+        self, fn: Callable[..., Any], mesh: DeviceMesh, pspec: PartitionSpec, in_axes: Any
+    ) -> None:
+        own, out_axes = axes_of(fn)
+        super().__init__("mesh_sharded", fn, own if in_axes is None else in_axes, out_axes)
         self.slots = pspec.slots(mesh)
 
     def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
@@ -122,11 +135,45 @@ class Sharded(Mapped):
         return gather(shards, on_slots(self.slots, Work(self.fn, by_key), shards))
 
 
-def mesh_sharded(fn: Callable[..., Any], mesh: DeviceMesh, pspec: PartitionSpec) -> Sharded:
+def mesh_sharded(
+    fn: Callable[..., Any],
+    mesh: DeviceMesh,
+    pspec: PartitionSpec | None = None,
+    *,
+    in_partition: Mapping[str, PartitionSpec | None] | None = None,
+) -> Sharded:
     """Map `fn`, a function of one item, over a batch, sharded over `mesh`.
 
+    Args:
+        fn: a function of one item, a function or operator of `inputs=`, or `vmap` of one.
+        mesh: where the shards run.
+        pspec: the mesh axes that the batch is split over.
+        in_partition: by key, where keys differ: the data axis in the place of the first mesh axis holds the
+            items; None hands the value whole to every item.
+
     Raises:
-        BatchError: the mesh has no such axis, or the batch cannot be taken apart.  Of several failing items
-            the first in order is raised, with what was finished in `partial_results`, by index.
+        BatchError: the mesh has no such axis, specifications split over different axes, or the batch cannot
+            be taken apart.  Of several failing items the first in order is raised, with what was finished in
+            `partial_results`, by index.
+
+    Example:
+        >>> mesh = DeviceMesh([0, 1], axis_names=["rows"])
+        >>> fn = mesh_sharded(lambda item: item["x"] in item["all"], mesh, in_partition={
+        ...     "x": PartitionSpec("rows"), "all": None})
+        >>> fn(inputs={"x": [1, 2, 3], "all": [1, 3]})
+        [True, False, True]
     """
-    return Sharded(fn, mesh, pspec)
+    given = [pspec] if pspec is not None else []
+    axes: dict[str, int | None] | None = None
+    if in_partition is not None:
+        axes = {key: None if spec is None else spec.data_axis for key, spec in in_partition.items()}
+        given += [spec for key, spec in in_partition.items() if spec and axes[key] is not None]
+    if not given:
+        raise BatchError(f"mesh_sharded: no axis of {mesh!r} is named: give a PartitionSpec")
+    for other in given[1:]:
+        if other.mesh_axes(mesh) != given[0].mesh_axes(mesh):
+            raise BatchError(
+                f"mesh_sharded: {given[0]!r} and {other!r} split over different axes of {mesh!r}; "
+                "the items of one batch are split once"
+            )
+    return Sharded(fn, mesh, given[0], axes)

@@ -6,11 +6,12 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ember_jit import DeviceMesh, PartitionSpec, mesh_sharded
+from ember_jit import DeviceMesh, PartitionSpec, mesh_sharded, vmap
 from ember_jit.errors import BatchError
 
 
@@ -72,3 +73,33 @@ def test_devices_axes_and_submeshes():
     for wrong in (lambda: DeviceMesh([0, 1, 2], (2, 2)), lambda: DeviceMesh(["gpu"])):
         with pytest.raises(BatchError):
             wrong()
+
+
+def test_a_partition_for_each_key():
+    mesh = DeviceMesh(devices=[0, 1, 2, 3], mesh_shape=(2, 2), axis_names=("rows", "columns"))
+    data = np.arange(6).reshape(2, 3)
+    partition = {"x": PartitionSpec("rows"), "a": PartitionSpec(None, "rows"), "all": None}
+    fn = mesh_sharded(
+        lambda item: item["x"] + int(item["a"].sum()) + len(item["all"]),
+        mesh,
+        in_partition=partition,
+    )
+    inputs = {"x": [10, 20, 30], "a": data, "all": [1, 2]}
+    assert fn(inputs=inputs) == [10 + 3 + 2, 20 + 5 + 2, 30 + 7 + 2]
+
+
+@pytest.mark.parametrize(
+    "partition",
+    [{"x": None}, {"x": PartitionSpec("rows"), "y": PartitionSpec("columns")}],
+)
+def test_partitions_that_do_not_fit_together(partition):
+    mesh = DeviceMesh(devices=[0, 1, 2, 3], mesh_shape=(2, 2), axis_names=("rows", "columns"))
+    with pytest.raises(BatchError, match="rows=2"):
+        mesh_sharded(lambda item: item, mesh, in_partition=partition)
+
+
+def test_a_mesh_over_vmap_is_vmap():
+    mesh = DeviceMesh(devices=[0, 1])
+    mapped = vmap(lambda item: item["x"] + len(item["all"]), in_axes={"all": None})
+    inputs = {"x": [1, 2, 3], "all": [7, 8]}
+    assert mesh_sharded(mapped, mesh, PartitionSpec(0))(inputs=inputs) == mapped(inputs=inputs)
