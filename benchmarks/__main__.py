@@ -18,6 +18,7 @@ COMMANDS = {
         "benchmarks.coverage",
         "share of functions compiled, effects known and calls overlapped",
     ),
+    "transforms": ("benchmarks.transforms", "vmap and pmap against loops and pools"),
     "memory": ("benchmarks.memory", "objects, blocks and threads left by 10,000 calls"),
 }
 

@@ -38,17 +38,20 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
 
 __version__ = "0.1.0"
 __all__ = [
     "XCSAPI",
+    "DeviceMesh",
     "EffectViolation",
     "EmberError",
     "ExecutionResult",
     "Graph",
     "JITOptions",
     "Operator",
+    "PartitionSpec",
     "TransformOptions",
     "XCSExecutionOptions",
     "autograph",
@@ -62,18 +65,23 @@ __all__ = [
     "explain",
     "idempotent",
     "jit",
+    "mesh_sharded",
     "nothrow",
     "ordered",
+    "pmap",
     "pure",
     "query",
     "reads",
     "structural_jit",
     "thread_bound",
+    "vmap",
 ]
 _LAZY = {
+    "DeviceMesh": "transforms",
     "ExecutionResult": "execution",
     "Graph": "graph.model",
     "JITOptions": "options",
+    "PartitionSpec": "transforms",
     "TransformOptions": "options",
     "XCSAPI": "xcs",
     "XCSExecutionOptions": "options",
@@ -83,11 +91,14 @@ _LAZY = {
     "execute": "execution",
     "execution_options": "options",
     "explain": "report.explain",
+    "mesh_sharded": "transforms",
+    "pmap": "transforms",
+    "vmap": "transforms",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reports and the graphs when they are first used."""
+    """Import the reports, the graphs and the transforms when they are first used."""
     if name in _LAZY:
         import importlib
 

@@ -22,7 +22,8 @@ class EmberError(Exception):
     code = "EMB000"
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{message} [{self.code}]")
+        mark = f" [{self.code}]"  # once, also when an unpickled error is made from its own message
+        super().__init__(message.removesuffix(mark) + mark)
 
 
 def near_misses(name: object, candidates: Iterable[str]) -> str:
@@ -125,6 +126,24 @@ class ExecutionTimeout(EmberError, TimeoutError):
     """`execute(graph, options=execution_options(timeout=...))` ran out of time."""
 
     code = "EMB036"
+
+
+class BatchError(EmberError, ValueError):
+    """`vmap` or `mesh_sharded` cannot take its inputs apart: `vmap(f)(inputs={"a": [1], "b": [1, 2]})`."""
+
+    code = "EMB040"
+
+
+class WorkerError(EmberError, RuntimeError):
+    """A worker process died before it had finished: `pmap(lambda item: os.abort(), backend="processes")`."""
+
+    code = "EMB041"
+
+
+class ShippingError(EmberError, TypeError):
+    """Something cannot go to a worker process or come back: `pmap(lambda item: threading.Lock(), backend="processes")`."""
+
+    code = "EMB042"
 
 
 class InternalCompilerWarning(UserWarning):
