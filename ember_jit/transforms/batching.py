@@ -17,6 +17,7 @@ from itertools import islice, repeat, starmap
 from operator import itemgetter
 from typing import Any
 
+from ember_jit import dependencies
 from ember_jit.errors import BatchError
 
 PART = 256  # results looked at together
@@ -143,8 +144,6 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
 
 def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
     """The items of positional arguments; `in_axes` is one axis, or one (or a pytree) for each argument."""
-    import optree
-
     axes = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
     if len(axes) != len(args):
         raise BatchError(f"{name}: in_axes has {len(axes)} entries for {len(args)} arguments")
@@ -159,6 +158,7 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
         if isinstance(axis, int) and (_is_array(value) or isinstance(value, (list, tuple))):
             leaves, spec, flat = [value], None, [axis]
         else:
+            optree = _optree(f"{name}, {where}")
             leaves, spec = optree.tree_flatten(value)
             flat = optree.broadcast_prefix(axis, value, none_is_leaf=True)
         parts: list[Iterable[Any]] = []
@@ -181,6 +181,15 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
         )  # keeps what came before a failure
 
     return Batch(size, visit, arrays=arrays)
+
+
+def _optree(wanted_by: str) -> Any:
+    found = dependencies.load("optree")
+    if found is None:
+        raise BatchError(
+            f"{wanted_by}: trees of values are batched by optree, which cannot be imported"
+        )
+    return found
 
 
 class _Rebuilt:
@@ -229,10 +238,12 @@ def _join_of_kinds(results: list[Any], name: str) -> Any:
 def stack(results: list[Any], out_axes: Any) -> Any:
     """Results as arrays, leaf by leaf, with the batch along `out_axes` (None: the same for every item)."""
     import numpy as np
-    import optree
 
     if out_axes is None:
         return results[0]
+    if isinstance(out_axes, int) and all(hasattr(each, "__array_interface__") for each in results):
+        return np.stack(results, axis=out_axes)
+    optree = _optree("out_axes")
     if isinstance(out_axes, int):
         return optree.tree_map(lambda *leaves: np.stack(leaves, axis=out_axes), *results)
     leaves = [optree.tree_leaves(each) for each in results]

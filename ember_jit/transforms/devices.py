@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any
 
 from ember_jit.errors import BatchError
-
-
-@runtime_checkable
-class ExecutorLike(Protocol):
-    """What may stand behind a slot: `submit` returns something with `result()`."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
-        """Start `fn(*args)`."""
+from ember_jit.protocols import ExecutorLike
 
 
 def check_devices(devices: Sequence[Any]) -> tuple[Any, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from ember_jit import dependencies
 
 
 @contextmanager
@@ -14,18 +15,12 @@ def showing(wanted: bool, name: str, total: int) -> Iterator[Callable[[], None] 
     if not wanted:
         yield None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import Progress
-    except ImportError:
-        warnings.warn(
-            "pmap(progress=True) needs rich, which is not installed; no progress is shown. "
-            "Install ember-jit[rich].",
-            RuntimeWarning,
-            stacklevel=5,
-        )
+    if dependencies.load("rich", "rich.console", "rich.progress") is None:
         yield None
         return
+    from rich.console import Console
+    from rich.progress import Progress
+
     lock = threading.Lock()
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=total)

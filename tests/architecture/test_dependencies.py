@@ -145,3 +145,32 @@ def test_what_is_installed_is_loaded_without_a_word() -> None:
         "from ember_jit import dependencies\n"
         "assert dependencies.load('bytecode', 'bytecode.instr').__name__ == 'bytecode'\n"
     )
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_without_optree_lists_and_arrays_are_batched_and_trees_are_refused(error: str) -> None:
+    program = HIDE.format(name="optree", error=ERRORS[error]) + (
+        "import numpy\n"
+        "from ember_jit.errors import BatchError\n"
+        "from ember_jit.transforms import vmap\n"
+        "assert vmap(lambda item: item + 1)([1, 2]) == [2, 3]\n"
+        "assert vmap(lambda a: a * 2)(numpy.arange(3)).tolist() == [0, 2, 4]\n"
+        "def keyed(*, inputs): return {'y': inputs['x'] + 1}\n"
+        "assert vmap(keyed)(inputs={'x': [1, 2]}) == {'y': [2, 3]}\n"
+        "warnings.simplefilter('always')\n"
+        "try: vmap(lambda tree: tree['a'])({'a': [1, 2]})\n"
+        "except BatchError as exc: assert 'optree' in str(exc), exc\n"
+        "else: raise SystemExit('a tree was batched')\n"
+    )
+    assert run(program).stderr.count("DependencyWarning") == 1
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_without_rich_nothing_is_shown(error: str) -> None:
+    program = HIDE.format(name="rich", error=ERRORS[error]) + (
+        "from ember_jit.transforms.progress import showing\n"
+        "warnings.simplefilter('always')\n"
+        "for _ in range(2):\n"
+        "    with showing(True, 'work', 3) as tick: assert tick is None\n"
+    )
+    assert run(program).stderr.count("DependencyWarning") == 1
