@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from ember_jit import Operator, query, structural_jit
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.runtime.events import Call, Log
-from ember_jit.testing import Schedule, eager, fake_clock, record_schedule
+from ember_jit.testing import OperatorLike, Schedule, eager, fake_clock, record_schedule
 from tests.testing.leaves import Diamond
 
 
@@ -90,4 +89,6 @@ def test_examples(name: str) -> None:
 def test_protocols() -> None:
     module = importlib.import_module("ember_jit.protocols")
     assert doctest.testmod(module).failed == 0
-    assert isinstance(query(structural_jit(Operator)), type)
+    with fake_clock() as clock:
+        assert isinstance(Diamond(clock), OperatorLike)
+    assert not isinstance(HasForward(), OperatorLike)
