@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.report.stats import get_jit_stats
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
 
@@ -63,6 +64,7 @@ __all__ = [
     "execute",
     "execution_options",
     "explain",
+    "get_jit_stats",
     "idempotent",
     "jit",
     "mesh_sharded",
@@ -91,6 +93,7 @@ _LAZY = {
     "execute": "execution",
     "execution_options": "options",
     "explain": "report.explain",
+    "get_jit_stats": "report.stats",
     "mesh_sharded": "transforms",
     "pmap": "transforms",
     "vmap": "transforms",

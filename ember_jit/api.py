@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, overload
 
+from ember_jit.compiler.first_instance import compile_first_instance
 from ember_jit.compiler.stub import install_stub
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
@@ -15,6 +17,7 @@ from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
 
 T = TypeVar("T")
+_FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "execution_strategy": ("auto", "parallel", "sequential"),
     "effects": ("infer", "strict"),
@@ -81,13 +84,52 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
     return _decorate(target, checked)
 
 
-def jit(target: Any = None, /, **options: Any) -> Any:
-    """As `structural_jit`: the structural compiler (the tracing fallback behind it comes with the XCS API)."""
-    return structural_jit(target, **options) if target is not None else structural_jit(**options)
+def jit(
+    target: Any = None,
+    /,
+    *,
+    sample_input: Any = None,
+    force_trace: bool = False,
+    recursive: bool = True,
+    **options: Any,
+) -> Any:
+    """As `structural_jit`, with the tracing fallback behind it for what cannot be read.
+
+    The fallback runs the original code, always.  It records each call, where its arguments came from, and its
+    result; in later runs it starts `pure` calls (with `speculate="query"` also those) whose arguments are known,
+    and hands an outcome over when the program arrives at that call with those very arguments.
+
+    Args:
+        target: as for `structural_jit`.
+        sample_input: what the inputs look like: the first instance is then compiled when it is made.  No
+            operator runs for it.
+        force_trace: trace, although the source could be read.
+        recursive: False keeps to this function: operators that it holds are not entered.
+        options: those of `structural_jit`.
+
+    Example:
+        >>> source = "def both(inputs, a, b): return a(inputs=inputs) + b(inputs=inputs)"
+        >>> space = {}
+        >>> exec(source, space)
+        >>> jit(space["both"])(2, lambda *, inputs: inputs, lambda *, inputs: inputs * 2)
+        6
+    """
+    for name, value in (("force_trace", force_trace), ("recursive", recursive)):
+        if type(value) is not bool:
+            raise OptionError(f"{name}={value!r} must be True or False")
+    checked = replace(_options(options), trace=True, force_trace=force_trace, recursive=recursive)
+
+    def decorate(actual: Any) -> Any:
+        decorated = _decorate(actual, checked)
+        if sample_input is not None and isinstance(actual, type):
+            compile_first_instance(actual)
+        return decorated
+
+    return decorate if target is None else decorate(target)
 
 
 def _options(given: dict[str, Any]) -> Options:
-    fields = Options.__dataclass_fields__
+    fields = [name for name in Options.__dataclass_fields__ if name not in _FALLBACK]
     for name, value in given.items():
         if name not in fields:
             raise OptionError(f"structural_jit has no option {name!r}; it has {', '.join(fields)}")

@@ -27,6 +27,7 @@ from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_orde
 from ember_jit.compiler.passes.straight import Straight, straighten
 from ember_jit.compiler.source import NoSource, Source, names_of, source_of
 from ember_jit.compiler.standin import quiet_twin, stand_in
+from ember_jit.compiler.tracing.fallback import trace_unit
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.effects import labels_all_instances
@@ -126,7 +127,8 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     if not quiet:
         return UNKNOWN
     journal = entered is not None
-    entered = entered or stand_in(callee, effect, options)
+    if options.recursive:
+        entered = entered or stand_in(callee, effect, options)
     by_class = effect.declared and not journal and labels_all_instances(callee)
     return Verdict(
         effect.schedulable,
@@ -141,7 +143,26 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     )
 
 
-def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
+def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
+    """Compile the function of `unit`, or else put the tracing fallback's hooks into its own code.
+
+    Returns:
+        Code and plan as `compile_structurally` does, code with hooks and no plan, or None.
+    """
+    compiled = None if unit.options.force_trace else compile_structurally(unit, owner)
+    function = unit.function()
+    if compiled is not None or not unit.options.trace or function is None:
+        return compiled
+    if unit.artifacts is None:
+        unit.artifacts = Artifacts()
+    code = trace_unit(unit, function, inference_for(unit.options))
+    if code is None:
+        unit.stats.left_alone = unit.stats.left_alone or "it has no call that could be traced"
+        return None
+    return code, None
+
+
+def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     """Compile the function of `unit`, whose first argument in the call at hand is `owner`.
 
     Returns:
@@ -259,12 +280,15 @@ def _fill(
     plan.in_turn = frozenset(region.number for region in regions if region.in_order)
     plan.labelled = frozenset(site.number for site in function.sites if site.label is not None)
     plan.classify = lambda callee: verdict_of(callee, inference, options)
-    plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
+    if options.recursive:
+        plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
 
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
     """Whether a call's receiver is an undecorated composite in which something overlaps."""
     callee = fact.callee
+    if not options.recursive:
+        return False
     if isinstance(callee, Known):
         live = (callee.obj,)
     elif isinstance(callee, Method):

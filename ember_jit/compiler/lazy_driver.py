@@ -22,7 +22,7 @@ def load() -> None:
     _driver().warm_up()
 
 
-def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
+def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
     """As `driver.compile_unit`, imported at the first compilation."""
-    result: tuple[CodeType, Plan] | None = _driver().compile_unit(unit, owner)
+    result: tuple[CodeType, Plan | None] | None = _driver().compile_unit(unit, owner)
     return result

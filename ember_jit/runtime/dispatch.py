@@ -81,6 +81,9 @@ class Options:
     assume: str | None = None
     max_extra_calls: int | None = None
     speculate: str = "pure"
+    trace: bool = False
+    force_trace: bool = False
+    recursive: bool = True
 
 
 @dataclass(slots=True)
@@ -133,7 +136,7 @@ class Unit:
         self,
         function: FunctionType,
         options: Options,
-        compiler: Callable[[Unit, Any], tuple[CodeType, Plan] | None],
+        compiler: Callable[[Unit, Any], tuple[CodeType, Plan | None] | None],
     ) -> None:
         self.function = weakref.ref(function)
         self.original = function.__code__
@@ -142,6 +145,7 @@ class Unit:
         self.stats = Stats()
         self.plan: Plan | None = None
         self.artifacts: Any = None
+        self.tracer: Any = None  # the tracing fallback, where that is what runs
         self.stub: CodeType | None = None
         self.bound = False  # the first argument is `self`, although the function stands in no class
         self._compile = compiler
@@ -175,7 +179,7 @@ class Unit:
             if self._settled:
                 return
             began = perf_counter()
-            result: tuple[CodeType, Plan] | None = None
+            result: tuple[CodeType, Plan | None] | None = None
             try:
                 result = self._compile(self, owner)
             except RecursionError:
@@ -188,10 +192,12 @@ class Unit:
             if result is None:
                 put_code(function, self.original)
             else:
-                code, self.plan = result
-                self._limit = self.plan.max_workers
-                self._window = self.plan.window
-                self.stats.compiled = True
+                code, plan = result
+                if plan is not None:  # else it is its own code, with the tracing fallback's hooks
+                    self.plan = plan
+                    self._limit = plan.max_workers
+                    self._window = plan.window
+                    self.stats.compiled = True
                 remember(code, self.original)
                 self._placed = code
                 put_code(function, code)

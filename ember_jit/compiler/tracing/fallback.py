@@ -1,0 +1,57 @@
+"""The door to the tracing fallback: which functions get it, and what the recorder asks the compiler.
+
+jit(f)                  f could not be read (no source, a name that is computed): its own code, with hooks
+jit(f, force_trace=True)  the same for any function
+"""
+
+from __future__ import annotations
+
+from types import CodeType, FunctionType
+from typing import Any
+
+from ember_jit.compiler.analysis.facts import PURE, QUERY
+from ember_jit.compiler.analysis.infer import Inference
+from ember_jit.compiler.tracing.instrument import instrument
+from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.config import config
+from ember_jit.runtime.dispatch import Options, Unit, is_disabled
+from ember_jit.runtime.tracing.recorder import Standing, Tracer
+
+
+def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> CodeType | None:
+    """The code of `function` with hooks, or None if it cannot be traced."""
+    options = unit.options
+    if reason_to_leave(unit.original) or options.max_extra_calls == 0:
+        return None
+    limit = options.max_workers or config().max_workers
+    if options.max_extra_calls is not None:
+        limit = min(limit, options.max_extra_calls)
+    tracer = Tracer(
+        function,
+        unit.original,
+        lambda callee: standing_of(callee, inference, options),
+        limit,
+        options.execution_strategy == "parallel",
+        lambda: options.execution_strategy != "sequential" and not is_disabled(),
+    )
+    try:
+        made = instrument(unit.original, tracer)
+    except ImportError:
+        return None
+    if made is None:
+        return None
+    tracer.code, tracer.lines = made.code, made.lines
+    unit.tracer = tracer
+    return made.code
+
+
+def standing_of(callee: Any, inference: Inference, options: Options) -> Standing:
+    """Whether a live callable may be started ahead by the fallback."""
+    try:
+        effect = inference.effect(callee)
+    except RecursionError:  # no room on the stack to look: nothing is known
+        return Standing(False, False, False)
+    kinds = (PURE, QUERY) if options.speculate == "query" else (PURE,)
+    worth = effect.declared or effect.operator or effect.blocking
+    ahead = effect.kind in kinds and worth and not effect.prints
+    return Standing(effect.schedulable, ahead, effect.declared)

@@ -1,0 +1,337 @@
+"""The recorder: what a traced function's runs have in common, and what is started ahead in the next.
+
+A call is named by its site and how often the site was reached.  One run records for each call what was
+called and where its arguments came from; from the next on, when the program arrives at a call as
+recorded, the calls further on whose arguments are known by then are started.
+
+Invariants:
+- The original code runs, always; what is handed over has been compared with the program's own call (`flights`).
+- All of this happens on the caller's thread; workers make calls and nothing else.
+- While a call is in flight, the program changes nothing that it could read: before a store to such an object,
+  and before a call with unknown effects, all that is in flight is waited for (DESIGN 3, R4).
+- A normal return leaves nothing running; an exception leaves at most what had started (DESIGN 2.5, 2.7).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, NamedTuple
+
+from ember_jit.runtime import events
+from ember_jit.runtime.tracing.flights import Flight, same_callee
+from ember_jit.runtime.tracing.plain import is_whole
+from ember_jit.runtime.tracing.provenance import Places, Template, Unresolved, narrowed
+from ember_jit.runtime.tracing.state import Unseen
+
+SHORT_CALL = 30e-6
+FRUITLESS = 32  # runs in a row without a prefetch, before the original code is put back
+_MOST_OWNERS = 64
+_MOST_CALLS = 512
+Key = tuple[int, int]
+
+
+class Standing(NamedTuple):
+    """What is known of one live callable.
+
+    Attributes:
+        known: its effects are known: it changes nothing.
+        ahead: it may be started before the program comes to it.
+        declared: its label is the user's word.
+    """
+
+    known: bool
+    ahead: bool
+    declared: bool
+
+
+@dataclass(slots=True)
+class Entry:
+    """One call of a recorded run."""
+
+    name: str
+    callee: Callable[[], Any]
+    standing: Standing
+    args: tuple[Template, ...]
+    kwargs: dict[str, Template]
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """The call that the program is making now."""
+
+    key: Key
+    entry: Entry
+    began: float
+    taken: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a traced function has fared."""
+
+    runs: int = 0
+    started: int = 0
+    hits: int = 0
+    misses: int = 0
+    by_site: dict[int, list[int]] = field(default_factory=dict)
+
+
+class Tracer:
+    """The tracing fallback of one function.
+
+    Args:
+        function: the function, whose code was replaced.
+        original: its own code.
+        classify: asks the compiler for the standing of a live callable.
+        limit: calls that may be in flight.
+        eager: start calls however short they are.
+        enabled: asked at each entry: whether this run may be traced.
+    """
+
+    def __init__(
+        self,
+        function: FunctionType,
+        original: CodeType,
+        classify: Callable[[Any], Standing],
+        limit: int,
+        eager: bool,
+        enabled: Callable[[], bool],
+    ) -> None:
+        self.function = weakref.ref(function)
+        self.original = original
+        self.code: CodeType | None = None
+        self.lines: dict[int, int] = {}
+        self.classify = classify
+        self.limit = limit
+        self.eager = eager
+        self.tally = Tally()
+        self.retired = ""
+        self.last: dict[Key, Entry] = {}
+        self.constants = frozenset(id(const) for const in original.co_consts)
+        self._enabled = enabled
+        self._memories: dict[int, tuple[Any, dict[Key, Entry]]] = {}
+        self._fruitless = 0
+        self._lock = threading.Lock()
+
+    def begin(self, *args: Any) -> TraceRun | None:
+        """The run of one call, or None if this call is not traced."""
+        if not self._enabled():
+            return None
+        owner = args[0] if args else None
+        found = self._memories.get(id(owner))
+        known = found[1] if found is not None and found[0]() is owner else {}
+        run = TraceRun(self, owner, known)
+        for index, value in enumerate(args):
+            run.places.add(("input", index), value)
+        return run
+
+    def finished(self, run: TraceRun) -> None:
+        """Remember what a run that returned has recorded."""
+        with self._lock:
+            self.tally.runs += 1
+            self.last = run.recorded
+            self._remember(run.owner, run.recorded)
+            self._fruitless = 0 if run.started else self._fruitless + 1
+            if self._fruitless >= FRUITLESS:
+                self._retire("traced, and in many runs there was nothing to prefetch")
+
+    def _remember(self, owner: Any, recorded: dict[Key, Entry]) -> None:
+        key = id(owner)
+        try:
+            reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
+        except TypeError:
+            if type(owner).__hash__ is None or type(owner).__module__ != "builtins":
+                return
+            key, reference = id(None), lambda: None  # type: ignore[assignment]
+        if len(self._memories) >= _MOST_OWNERS:
+            self._memories.clear()
+        self._memories[key] = (reference, recorded)
+
+    def _retire(self, reason: str) -> None:
+        function = self.function()
+        if function is not None and function.__code__ is self.code:
+            function.__code__ = self.original
+            self.retired = reason
+
+    def count(self, site: int, hit: bool) -> None:
+        """A prefetched call of `site` was handed over, or thrown away."""
+        with self._lock:
+            tally = self.tally
+            tally.hits += hit
+            tally.misses += not hit
+            tally.by_site.setdefault(site, [0, 0])[not hit] += 1
+
+    def trusts(self, site: int) -> bool:
+        """Whether predictions at `site` have been right often enough."""
+        hits, misses = self.tally.by_site.get(site, (0, 0))
+        return misses <= 1 + hits // 4
+
+
+class TraceRun:
+    """One call of a traced function."""
+
+    def __init__(self, tracer: Tracer, owner: Any, known: dict[Key, Entry]) -> None:
+        self.tracer = tracer
+        self.owner = owner
+        self.known = known
+        self.recorded: dict[Key, Entry] = {}
+        self.places = Places(tracer.constants)
+        self.flights: dict[Key, Flight] = {}
+        self.started = 0
+        self._counts: dict[int, int] = {}
+        self._pending: _Pending | None = None
+
+    # ------------------------------------------------------------------ what the hooks report
+    def arrive(self, site: int, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The program is about to make a call."""
+        self._pending = None
+        if type(callee) is BuiltinFunctionType or type(callee) is type:
+            if self.flights:
+                self._before_builtin(callee)
+            return callee
+        number = self._counts.get(site, 0)
+        self._counts[site] = number + 1
+        key = (site, number)
+        flight = self.flights.pop(key, None)
+        taken = flight is not None and self._lands(flight, callee, args, kwargs)
+        standing = self.tracer.classify(callee)
+        if not standing.known and self.flights:
+            self._join()
+        reference = _reference(callee)
+        if reference is None or len(self.recorded) >= _MOST_CALLS:
+            return callee
+        template = self.places.template
+        entry = Entry(
+            _name(callee),
+            reference,
+            standing,
+            tuple(template(each) for each in args),
+            {name: template(each) for name, each in kwargs.items()},
+        )
+        before = self.known.get(key)
+        if before is not None and same_callee(before.callee(), callee):
+            self._narrow(entry, before)
+            self._ahead()
+        self._pending = _Pending(key, entry, perf_counter(), taken)
+        if taken:
+            assert flight is not None
+            entry.seconds = before.seconds if before is not None else 0.0
+            return flight.deliver
+        return callee
+
+    def landed(self, site: int, value: Any) -> None:
+        """A call has returned."""
+        pending, self._pending = self._pending, None
+        if pending is None or pending.key[0] != site:
+            return
+        if not pending.taken:
+            pending.entry.seconds = perf_counter() - pending.began
+        self.recorded[pending.key] = pending.entry
+        self.places.add(pending.key, value)
+
+    def about_to_change(self, target: Any) -> None:
+        """The program is about to store into `target`."""
+        if target is None or any(id(target) in each.state.seen for each in self.flights.values()):
+            self._join()
+
+    def leave(self) -> None:
+        """The program is about to return: nothing that was started stays behind."""
+        self._join()
+        for flight in self.flights.values():
+            self.tracer.count(flight.site, hit=False)
+        self.flights.clear()
+        self.tracer.finished(self)
+
+    # ------------------------------------------------------------------ what is started
+    def _ahead(self) -> None:
+        """Start the calls that are known to come, as far as their arguments are known."""
+        tracer = self.tracer
+        for key, entry in self.known.items():
+            site, number = key
+            if number < self._counts.get(site, 0) or key in self.flights:
+                continue
+            if len(self.flights) >= tracer.limit:
+                return
+            short = entry.seconds < SHORT_CALL and not tracer.eager
+            if short or not entry.standing.ahead or not tracer.trusts(site):
+                continue
+            self._start(key, entry)
+
+    def _start(self, key: Key, entry: Entry) -> None:
+        callee = entry.callee()
+        if callee is None or self.tracer.classify(callee) != entry.standing:
+            return
+        try:
+            args = tuple(self.places.resolve(each) for each in entry.args)
+            kwargs = {name: self.places.resolve(each) for name, each in entry.kwargs.items()}
+            if not is_whole((args, kwargs)):
+                return
+            flight = Flight(key[0], callee, args, kwargs, entry.standing.declared)
+        except (
+            Unresolved,
+            Unseen,
+            RuntimeError,
+        ):  # RuntimeError: another thread changes what is read
+            return
+        if events.recording():
+            now = events.clock()
+            line = self.tracer.lines.get(key[0], 0)
+            flight.event = events.Call(entry.name, line, key, now)
+            events.note(flight.event)
+        if flight.start():
+            self.flights[key] = flight
+            self.started += 1
+            self.tracer.tally.started += 1
+
+    def _lands(
+        self, flight: Flight, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> bool:
+        try:
+            hit = flight.stands_for(callee, args, kwargs)
+        except BaseException:
+            self.flights[(-1, flight.site)] = flight  # interrupted while waiting
+            raise
+        self.tracer.count(flight.site, hit)
+        if not hit:
+            flight.wait()
+        return hit
+
+    def _narrow(self, entry: Entry, before: Entry) -> None:
+        if len(entry.args) == len(before.args) and entry.kwargs.keys() == before.kwargs.keys():
+            pairs = zip(before.args, entry.args, strict=True)
+            entry.args = tuple(narrowed(old, new) for old, new in pairs)
+            for name, new in entry.kwargs.items():
+                entry.kwargs[name] = narrowed(before.kwargs[name], new)
+
+    # ------------------------------------------------------------------ what has to wait
+    def _join(self) -> None:
+        for flight in self.flights.values():
+            flight.wait()
+
+    def _before_builtin(self, callee: Any) -> None:
+        owner = getattr(callee, "__self__", None)
+        if type(owner) in (list, dict, set):
+            self.about_to_change(owner)
+        elif not self.tracer.classify(callee).known:
+            self._join()
+
+
+def _reference(callee: Any) -> Callable[[], Any] | None:
+    """A weak reference to what is called; the program's objects live as long as they would have."""
+    try:
+        if type(callee) is MethodType:
+            return weakref.WeakMethod(callee)
+        return weakref.ref(callee)
+    except TypeError:
+        return None
+
+
+def _name(callee: Any) -> str:
+    name = callee.__qualname__ if isinstance(callee, FunctionType | MethodType) else ""
+    return name or type(callee).__qualname__
