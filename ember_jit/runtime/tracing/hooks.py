@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
 def arrive(run: TraceRun | None, site: int, callee: Any, /, *args: Any, **kwargs: Any) -> Any:
     """The program is about to call `callee`: what it should call, `callee` itself or a hand-over."""
-    return callee if run is None else run.arrive(site, callee, args, kwargs)
+    if run is None:
+        return callee
+    try:
+        return run.arrive(site, callee, args, kwargs)
+    finally:
+        del (
+            args,
+            kwargs,
+            callee,
+        )  # an exception that inference caught may keep this frame (its `f_back`) alive
 
 
 def landed(run: TraceRun | None, site: int, value: Any, /) -> None:

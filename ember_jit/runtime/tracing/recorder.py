@@ -190,40 +190,43 @@ class TraceRun:
     # ------------------------------------------------------------------ what the hooks report
     def arrive(self, site: int, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The program is about to make a call."""
-        self._pending = None
-        if type(callee) is BuiltinFunctionType or type(callee) is type:
-            if self.flights:
-                self._before_builtin(callee)
+        try:
+            self._pending = None
+            if type(callee) is BuiltinFunctionType or type(callee) is type:
+                if self.flights:
+                    self._before_builtin(callee)
+                return callee
+            number = self._counts.get(site, 0)
+            self._counts[site] = number + 1
+            key = (site, number)
+            flight = self.flights.pop(key, None)
+            taken = flight is not None and self._lands(flight, callee, args, kwargs)
+            standing = self.tracer.classify(callee)
+            if not standing.known and self.flights:
+                self._join()
+            reference = _reference(callee)
+            if reference is None or len(self.recorded) >= _MOST_CALLS:
+                return callee
+            template = self.places.template
+            entry = Entry(
+                _name(callee),
+                reference,
+                standing,
+                tuple(template(each) for each in args),
+                {name: template(each) for name, each in kwargs.items()},
+            )
+            before = self.known.get(key)
+            if before is not None and same_callee(before.callee(), callee):
+                self._narrow(entry, before)
+                self._ahead()
+            self._pending = _Pending(key, entry, perf_counter(), taken)
+            if taken:
+                assert flight is not None
+                entry.seconds = before.seconds if before is not None else 0.0
+                return flight.deliver
             return callee
-        number = self._counts.get(site, 0)
-        self._counts[site] = number + 1
-        key = (site, number)
-        flight = self.flights.pop(key, None)
-        taken = flight is not None and self._lands(flight, callee, args, kwargs)
-        standing = self.tracer.classify(callee)
-        if not standing.known and self.flights:
-            self._join()
-        reference = _reference(callee)
-        if reference is None or len(self.recorded) >= _MOST_CALLS:
-            return callee
-        template = self.places.template
-        entry = Entry(
-            _name(callee),
-            reference,
-            standing,
-            tuple(template(each) for each in args),
-            {name: template(each) for name, each in kwargs.items()},
-        )
-        before = self.known.get(key)
-        if before is not None and same_callee(before.callee(), callee):
-            self._narrow(entry, before)
-            self._ahead()
-        self._pending = _Pending(key, entry, perf_counter(), taken)
-        if taken:
-            assert flight is not None
-            entry.seconds = before.seconds if before is not None else 0.0
-            return flight.deliver
-        return callee
+        finally:
+            del args, kwargs, callee  # see `hooks.arrive`
 
     def landed(self, site: int, value: Any) -> None:
         """A call has returned."""
