@@ -75,7 +75,7 @@ def get_jit_stats(op: Any) -> JitStats:
         stats.compiled,
         tracer is not None and not retired,
         retired or stats.left_alone,
-        len(stats.internal_errors) + bool(retired),
+        len(stats.internal_errors) + bool(retired and not tracer.broken),
         int(bool(stats.left_alone or tracer is not None)),
         stats.runs + (tally.runs if tally is not None else 0),
         stats.issued + (tally.started if tally is not None else 0),

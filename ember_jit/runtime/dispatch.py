@@ -185,7 +185,7 @@ class Unit:
             except RecursionError:
                 raise
             except Exception as exc:
-                if _from_user(exc.__traceback__):
+                if is_from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
                 self.internal_error(exc)
             self.stats.compile_seconds = perf_counter() - began
@@ -357,7 +357,7 @@ class _UnitRun(Run):
             memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 
-def _from_user(trace: TracebackType | None) -> bool:
+def is_from_user(trace: TracebackType | None) -> bool:
     """Whether an exception that came out of the compiler was raised by code that is neither ours nor Python's."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

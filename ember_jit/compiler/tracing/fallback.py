@@ -11,10 +11,12 @@ from typing import Any
 
 from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
+from ember_jit.compiler.standin import quiet_twin
 from ember_jit.compiler.tracing.instrument import instrument
 from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.runtime.dispatch import Options, Unit, is_disabled
+from ember_jit.runtime.overlays import heard
 from ember_jit.runtime.tracing.recorder import Standing, Tracer
 
 
@@ -32,7 +34,8 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
         lambda callee: standing_of(callee, inference, options),
         limit,
         options.execution_strategy == "parallel",
-        lambda: options.execution_strategy != "sequential" and not is_disabled(),
+        lambda: options.execution_strategy != "sequential" and not is_disabled() and not heard(),
+        unit.internal_error,
     )
     try:
         made = instrument(unit.original, tracer)
@@ -53,5 +56,5 @@ def standing_of(callee: Any, inference: Inference, options: Options) -> Standing
         return Standing(False, False, False)
     kinds = (PURE, QUERY) if options.speculate == "query" else (PURE,)
     worth = effect.declared or effect.operator or effect.blocking
-    ahead = effect.kind in kinds and worth and not effect.prints
+    ahead = effect.kind in kinds and worth and quiet_twin(callee, effect) == (True, None)
     return Standing(effect.schedulable, ahead, effect.declared)

@@ -6,7 +6,8 @@ recorded, the calls further on whose arguments are known by then are started.
 
 Invariants:
 - The original code runs, always; what is handed over has been compared with the program's own call (`flights`).
-- All of this happens on the caller's thread; workers make calls and nothing else.
+- All of this happens on the caller's thread; workers make calls and nothing else.  What runs share (`Tracer`)
+  changes under a lock; what a run has recorded is not changed after it.
 - While a call is in flight, the program changes nothing that it could read: before a store to such an object,
   and before a call with unknown effects, all that is in flight is waited for (DESIGN 3, R4).
 - A normal return leaves nothing running; an exception leaves at most what had started (DESIGN 2.5, 2.7).
@@ -14,6 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -23,6 +25,9 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from ember_jit.runtime import events
+from ember_jit.runtime.dispatch import is_from_user
+from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.overlays import put_code
 from ember_jit.runtime.tracing.flights import Flight, same_callee
 from ember_jit.runtime.tracing.plain import is_whole
 from ember_jit.runtime.tracing.provenance import Places, Template, Unresolved, narrowed
@@ -33,6 +38,7 @@ FRUITLESS = 32  # runs in a row without a prefetch, before the original code is 
 _MOST_OWNERS = 64
 _MOST_CALLS = 512
 Key = tuple[int, int]
+_lock = threading.RLock()  # a finalizer, which may run anywhere, may call a traced function
 
 
 class Standing(NamedTuple):
@@ -91,7 +97,8 @@ class Tracer:
         classify: asks the compiler for the standing of a live callable.
         limit: calls that may be in flight.
         eager: start calls however short they are.
-        enabled: asked at each entry: whether this run may be traced.
+        enabled: whether calls made here and now may be started ahead; asked at each entry, and before each start.
+        report: told of the first exception of ours.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class Tracer:
         limit: int,
         eager: bool,
         enabled: Callable[[], bool],
+        report: Callable[[Exception], None],
     ) -> None:
         self.function = weakref.ref(function)
         self.original = original
@@ -112,28 +120,33 @@ class Tracer:
         self.eager = eager
         self.tally = Tally()
         self.retired = ""
+        self.broken = False
         self.last: dict[Key, Entry] = {}
         self.constants = frozenset(id(const) for const in original.co_consts)
-        self._enabled = enabled
+        self.enabled = enabled
+        self._report = report
         self._memories: dict[int, tuple[Any, dict[Key, Entry]]] = {}
         self._fruitless = 0
-        self._lock = threading.Lock()
 
     def begin(self, *args: Any) -> TraceRun | None:
         """The run of one call, or None if this call is not traced."""
-        if not self._enabled():
+        try:
+            if not self.enabled():
+                return None
+            owner = args[0] if args else None
+            found = self._memories.get(id(owner))
+            known = found[1] if found is not None and found[0]() is owner else {}
+            run = TraceRun(self, owner, known)
+            for index, value in enumerate(args):
+                run.places.add(("input", index), value)
+            return run
+        except Exception as exc:  # noqa: BLE001 - a bug of ours must not reach the user
+            self.failed(exc)
             return None
-        owner = args[0] if args else None
-        found = self._memories.get(id(owner))
-        known = found[1] if found is not None and found[0]() is owner else {}
-        run = TraceRun(self, owner, known)
-        for index, value in enumerate(args):
-            run.places.add(("input", index), value)
-        return run
 
     def finished(self, run: TraceRun) -> None:
         """Remember what a run that returned has recorded."""
-        with self._lock:
+        with _lock:
             self.tally.runs += 1
             self.last = run.recorded
             self._remember(run.owner, run.recorded)
@@ -155,13 +168,33 @@ class Tracer:
 
     def _retire(self, reason: str) -> None:
         function = self.function()
-        if function is not None and function.__code__ is self.code:
-            function.__code__ = self.original
-            self.retired = reason
+        self.retired = reason
+        if function is not None and original_code(function) is self.original:
+            put_code(function, self.original)
+
+    def failed(self, exc: Exception, run: TraceRun | None = None) -> None:
+        """An exception came out of a hook: `run` goes on as plain code, and after a bug of ours all later ones do."""
+        if is_from_user(exc.__traceback__):
+            raise exc
+        if run is not None:
+            run.abandon()
+        if type(exc) in (RuntimeError, RecursionError):
+            return  # no room on the stack, or another thread has changed what was read
+        with _lock:
+            first = not self.broken
+            self.broken = True
+            self._retire(f"internal error: {type(exc).__name__}: {exc} [EMB010]")
+        if first:
+            self._report(exc)
+
+    def started(self) -> None:
+        """A call has been started ahead."""
+        with _lock:
+            self.tally.started += 1
 
     def count(self, site: int, hit: bool) -> None:
         """A prefetched call of `site` was handed over, or thrown away."""
-        with self._lock:
+        with _lock:
             tally = self.tally
             tally.hits += hit
             tally.misses += not hit
@@ -174,7 +207,11 @@ class Tracer:
 
 
 class TraceRun:
-    """One call of a traced function."""
+    """One call of a traced function.
+
+    Attributes:
+        ended: nothing more is recorded or started.
+    """
 
     def __init__(self, tracer: Tracer, owner: Any, known: dict[Key, Entry]) -> None:
         self.tracer = tracer
@@ -184,6 +221,7 @@ class TraceRun:
         self.places = Places(tracer.constants)
         self.flights: dict[Key, Flight] = {}
         self.started = 0
+        self.ended = False
         self._counts: dict[int, int] = {}
         self._pending: _Pending | None = None
 
@@ -249,12 +287,21 @@ class TraceRun:
         for flight in self.flights.values():
             self.tracer.count(flight.site, hit=False)
         self.flights.clear()
+        self.ended = True
         self.tracer.finished(self)
+
+    def abandon(self) -> None:
+        """Go on as plain code: what was started is waited for, and dropped."""
+        self.ended = True
+        self._join()
+        self.flights.clear()
 
     # ------------------------------------------------------------------ what is started
     def _ahead(self) -> None:
         """Start the calls that are known to come, as far as their arguments are known."""
         tracer = self.tracer
+        if not tracer.enabled():
+            return
         for key, entry in self.known.items():
             site, number = key
             if number < self._counts.get(site, 0) or key in self.flights:
@@ -290,13 +337,15 @@ class TraceRun:
         if flight.start():
             self.flights[key] = flight
             self.started += 1
-            self.tracer.tally.started += 1
+            self.tracer.started()
 
     def _lands(
         self, flight: Flight, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> bool:
         try:
             hit = flight.stands_for(callee, args, kwargs)
+        except RuntimeError:  # another thread changes the arguments
+            hit = False
         except BaseException:
             self.flights[(-1, flight.site)] = flight  # interrupted while waiting
             raise
@@ -338,3 +387,12 @@ def _reference(callee: Any) -> Callable[[], Any] | None:
 def _name(callee: Any) -> str:
     name = callee.__qualname__ if isinstance(callee, FunctionType | MethodType) else ""
     return name or type(callee).__qualname__
+
+
+def _forget_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)  # the thread that held it does not exist there
