@@ -28,7 +28,16 @@ from ember_jit.compiler.driver import inference_for
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.report import survey as status
-from ember_jit.report.explanation import Barrier, Call, Explanation, LeftAlone, Part, Runs, Step
+from ember_jit.report.explanation import (
+    Barrier,
+    Call,
+    Explanation,
+    LeftAlone,
+    Part,
+    Recorded,
+    Runs,
+    Step,
+)
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
 from ember_jit.report.why import (
@@ -115,7 +124,31 @@ def explanation_of(found: Survey) -> Explanation:
         tuple(stats.internal_errors),
         Runs(stats.runs, stats.issued, round(stats.compile_seconds * 1e3, 3), _stages(found)),
         tuple(found.remarks),
+        _recorded(found),
     )
+
+
+def _recorded(found: Survey) -> tuple[Recorded, ...]:
+    tracer = found.unit.tracer
+    if tracer is None:
+        return ()
+    return tuple(
+        Recorded(
+            f"{site}#{count}",
+            tracer.lines.get(site, 0),
+            entry.name,
+            (
+                *(_origin(each) for each in entry.args),
+                *(f"{name}: {_origin(each)}" for name, each in entry.kwargs.items()),
+            ),
+            entry.standing.ahead,
+        )
+        for (site, count), entry in tracer.last.items()
+    )
+
+
+def _origin(template: Any) -> str:
+    return "not plain data" if template is None else str(template)
 
 
 def _stages(found: Survey) -> dict[str, float]:
@@ -138,6 +171,11 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:
         return f"runs plain: {found.reason}"
+    if found.status == status.TRACED:
+        why = f" ({found.reason})" if found.reason else ""
+        last = found.unit.tracer.last
+        known = sum(entry.standing.ahead for entry in last.values())
+        return f"traced{why}: {known} of {len(last)} recorded calls may be started ahead"
     if found.status == status.LEFT_ALONE:
         return f"left alone: {found.reason}"
     decorate = "decorate it with `@structural_jit`"

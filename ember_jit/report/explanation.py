@@ -111,6 +111,25 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """One call that the tracing fallback has recorded.
+
+    Attributes:
+        name: `site#count`: which call in the function, and how often it had been made in that run.
+        line: where it stands.
+        callee: what was called.
+        arguments: where each came from: a part of an input or of an earlier call's result, or a constant.
+        ahead: it may be started ahead.
+    """
+
+    name: str
+    line: int
+    callee: str
+    arguments: tuple[str, ...]
+    ahead: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What was done with one operator or function, and why the rest was not.
 
@@ -118,13 +137,14 @@ class Explanation:
         name: qualified name of the function.
         file, line: where it is defined.
         kind: "operator", "class" or "function".
-        status: "compiled", "left alone", "not compiled yet", "not decorated" or "internal error".
+        status: "compiled", "traced", "left alone", "not compiled yet", "not decorated" or "internal error".
         headline: the outcome in one line.
         calls: its call sites, in program order.
         barriers: where everything outstanding is joined.
         left_alone: stretches of it that stay in order.
         critical_path: the longest chain of calls that wait for each other.
         parts: the operators that it holds.
+        recorded: what the last run of a traced function has called, in order.
         internal_errors: bugs of ember_jit that were met [EMB010].
         runs: what has happened so far.
         remarks: what else is worth knowing.
@@ -144,6 +164,7 @@ class Explanation:
     internal_errors: tuple[str, ...] = ()
     runs: Runs = Runs()
     remarks: tuple[str, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
 
     @property
     def pairs(self) -> int:

@@ -24,6 +24,7 @@ from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.originals import original_code
 
 COMPILED = "compiled"
+TRACED = "traced"
 LEFT_ALONE = "left alone"
 NOT_YET = "not compiled yet"
 NOT_DECORATED = "not decorated"
@@ -39,8 +40,8 @@ class Survey:
         function: the function.
         owner: the operator that was asked about, or None.
         kind: "operator", "class" or "function".
-        status: one of the five constants of this module.
-        reason: why it is left alone, or empty.
+        status: one of the six constants of this module.
+        reason: why it is left alone, or traced and not compiled; or empty.
         unit: its unit; for what is not decorated, one that was made to look at.
         remarks: what else the reader should know.
     """
@@ -188,6 +189,10 @@ def _status(unit: Unit, decorated: bool) -> tuple[str, str]:
         return FAILED, stats.left_alone
     if not decorated:
         return NOT_DECORATED, stats.left_alone
+    if unit.tracer is not None:
+        if unit.tracer.retired:
+            return LEFT_ALONE, unit.tracer.retired
+        return TRACED, stats.left_alone
     if stats.left_alone:
         return LEFT_ALONE, stats.left_alone
     return (COMPILED, "") if stats.compiled else (NOT_YET, "")

@@ -25,6 +25,7 @@ def explanation_text(made: Explanation) -> str:
         ("left in order", _left_alone(made)),
         (_path_title(made), _path(made)),
         ("operators it holds", _parts(made)),
+        ("recorded in the last run", _recorded(made)),
         ("so far", _runs(made)),
     ):
         found = list(body)
@@ -104,6 +105,14 @@ def _parts(made: Explanation) -> Iterator[str]:
         own = "decorated" if part.decorated else "not decorated"
         yield f"  {part.attribute:<{wide}}  {part.operator}: {part.effect}; {own}"
         yield from _wrapped(part.evidence)
+
+
+def _recorded(made: Explanation) -> Iterator[str]:
+    for call in made.recorded:
+        yield f"  {call.name:<5} line {call.line:<5} {call.callee}"
+        for argument in call.arguments:
+            yield from _wrapped(argument)
+        yield from _wrapped("may be started ahead" if call.ahead else "made in order")
 
 
 def _runs(made: Explanation) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ember_jit import Operator, get_jit_stats, jit, pure, query
+from ember_jit import Operator, explain, get_jit_stats, jit, pure, query
 
 
 class Meeting:
@@ -217,3 +217,65 @@ def test_a_class_may_get_its_forward_later() -> None:
 
     with pytest.raises(AttributeError, match="forward"):
         Later()(inputs={})
+
+
+def test_explain_shows_what_was_recorded() -> None:
+    op = without_source()(Leaf)
+    assert explain(op).status == "traced"
+    op(inputs={"q": "a question"})
+    made = explain(op)
+    first, second = made.recorded[-2:]
+    assert first.arguments == ("inputs: input 1",)
+    assert second.arguments == ("inputs: {'q': input 1['q']}",)
+    assert "2 of 2 recorded calls" in made.headline
+    assert "recorded in the last run" in str(made)
+    assert made.to_dict()["recorded"][-1]["ahead"]
+
+
+def test_what_is_put_back_is_left_alone() -> None:
+    op = without_source()(Asked)
+    for _ in range(40):
+        op(inputs={"q": "the same"})
+    assert explain(op).status == "left alone"
+    assert not get_jit_stats(op).traced
+
+
+class Inner(Operator):
+    def __init__(self, ask: Any) -> None:
+        self.first, self.second = ask("first"), ask("second")
+
+    def forward(self, *, inputs: Any) -> Any:
+        return [self.first(inputs=inputs), self.second(inputs=inputs)]
+
+
+def outer_of(ask: Any, **options: Any) -> Any:
+    @jit(execution_strategy="parallel", **options)
+    class Outer(Operator):
+        def __init__(self) -> None:
+            self.inner = Inner(ask)
+
+        def forward(self, *, inputs: Any) -> Any:
+            return self.inner(inputs=inputs)
+
+    return Outer()
+
+
+def test_what_undecorated_operators_hold_overlaps_too() -> None:
+    op = outer_of(Asked)
+    meeting.barrier = threading.Barrier(2)
+    assert op(inputs={"q": "x"}) == [{"by": ["first", "x"]}, {"by": ["second", "x"]}]
+
+
+def test_recursive_false_keeps_to_the_function_itself() -> None:
+    threads: list[threading.Thread] = []
+
+    @query
+    class Noted(Leaf):
+        def forward(self, *, inputs: Any) -> Any:
+            threads.append(threading.current_thread())
+            return self.name
+
+    op = outer_of(Noted, recursive=False)
+    for _ in range(4):
+        assert op(inputs={"q": "x"}) == ["first", "second"]
+    assert threads == [threading.current_thread()] * 8
