@@ -155,7 +155,6 @@ def pmap(
     fn: Callable[..., Any],
     num_workers: int | None = None,
     devices: Sequence[Any] | None = None,
-    *,
     backend: str = "auto",
     progress: bool = False,
 ) -> Parallel:

@@ -55,6 +55,7 @@ def serve(descriptor: int) -> None:
         try:
             request, buffers = channel.receive()
         except (EOFError, ConnectionError):
+            channel.close()
             return
         outcome = _computed(request, buffers, channel)
         sys.stdout.flush()
@@ -63,6 +64,7 @@ def serve(descriptor: int) -> None:
         try:
             channel.send(Reply(_packed(outcome, request.label, hold)), hold.descriptor)
         except ConnectionError:
+            channel.close()
             return
         finally:
             hold.close()

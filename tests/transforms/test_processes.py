@@ -230,7 +230,7 @@ def blocked() -> tuple[subprocess.Popen[str], list[int]]:
     """A program that waits for two workers that never finish, and their process ids."""
     program = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(SCRIPT)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
