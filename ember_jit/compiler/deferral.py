@@ -41,7 +41,8 @@ def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | Non
             return twin
     made = _make(function, code)
     key = id(function)
-    _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), code, made)
+    forget = _twins.pop  # bound now: at exit the module's names are gone
+    _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), code, made)
     return made
 
 

@@ -110,7 +110,8 @@ def _twin_locked(function: FunctionType, owner: Any, options: Options) -> Functi
         )
         return twin if same else None
     made: FunctionType | None = None
-    _twins[key] = (weakref.ref(function, lambda _: _twins.pop(key, None)), function.__code__, None)
+    forget = _twins.pop  # bound now: at exit the module's names are gone
+    _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), function.__code__, None)
     if not reason_to_leave(function.__code__, single=True):
         made = twin_of(function, function.__code__)
         unit = install_stub(made, options)

@@ -15,7 +15,8 @@ _originals: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
 def remember(replacement: CodeType, original: CodeType) -> None:
     """`replacement` stands for `original` from now on."""
     key = id(replacement)
-    _originals[key] = (weakref.ref(replacement, lambda _: _originals.pop(key, None)), original)
+    forget = _originals.pop  # bound now: at exit the module's names are gone
+    _originals[key] = (weakref.ref(replacement, lambda _: forget(key, None)), original)
 
 
 def original_code(function: FunctionType) -> CodeType:
