@@ -69,15 +69,7 @@ class IssuingRun(WorkingRun):
         verdict = self._verdict(callee)
         if not verdict.schedulable:
             return self
-        target = verdict.enter or callee
-        check = verdict.plain_arguments
-
-        def prepare(*values: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-            args, kwargs = form(*values)
-            if check and not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
-                raise guarded.Unsafe
-            return target, args, kwargs
-
+        prepare = prepared(verdict, callee, form)
         cell = Cell()
         if verdict.journal:
             cell.journal = []
@@ -277,3 +269,17 @@ class IssuingRun(WorkingRun):
                 elif cell.state < RUNNING:
                     self._settle(cell, LOST, None)
         self._queue.clear()
+
+
+def prepared(verdict: Any, callee: Any, form: Callable[..., Any]) -> Callable[..., Any]:
+    """What forms the job of a call once the cells in its arguments are there."""
+    target = verdict.enter or callee
+    check = verdict.plain_arguments
+
+    def prepare(*values: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = form(*values)
+        if check and not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
+            raise guarded.Unsafe
+        return target, args, kwargs
+
+    return prepare

@@ -17,7 +17,7 @@ from typing import Any
 
 from ember_jit.runtime import guarded
 from ember_jit.runtime.cells import LOST, OK, PENDING, READY, Cell, lost, value_of
-from ember_jit.runtime.issuing import IssuingRun
+from ember_jit.runtime.issuing import IssuingRun, prepared
 from ember_jit.runtime.ledger import Entry
 from ember_jit.runtime.outcomes import is_interruption
 
@@ -59,15 +59,7 @@ class OrderingRun(IssuingRun):
         if verdict.thread_bound:
             self.ledger.add(key, None, verdict, sure)
             return lost()
-        target = verdict.enter or callee
-        check = verdict.plain_arguments
-
-        def prepare(*values: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-            args, kwargs = form(*values)
-            if check and not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
-                raise guarded.Unsafe
-            return target, args, kwargs
-
+        prepare = prepared(verdict, callee, form)
         cell = Cell()
         cell.thunk = prepare
         waits = self._depend(cell, deps)

@@ -523,7 +523,9 @@ def order_of(graph: Graph, options: Any = None) -> str:
 @query
 class Name(Operator):
     def forward(self, *, inputs: Any) -> Any:
-        time.sleep(0.001)
+        time.sleep(
+            0.02
+        )  # long enough that the caller cannot make all of them before a thread wakes
         return threading.current_thread().name
 
 
