@@ -64,16 +64,9 @@ class TimedRun(Run):
                 self._sleep()
         super()._await(cell)
 
-    def _sleep(self) -> None:
-        try:
-            if not self._wake.acquire(timeout=left_until(self.deadline)):
-                raise Expired
-        except BaseException:
-            with self.lock:
-                if self.waiting is None:
-                    self._wake.acquire(blocking=False)
-                self.waiting = None
-            raise
+    def _hear(self) -> None:
+        if not self._wake.acquire(timeout=left_until(self.deadline)):
+            raise Expired
 
 
 class Lane:

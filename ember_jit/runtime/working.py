@@ -204,13 +204,17 @@ class WorkingRun(SettlingRun):
     def _sleep(self) -> None:
         """Wait for the bell; an interruption (a signal handler that raises) leaves the run consistent."""
         try:
-            self._wake.acquire()
+            self._hear()
         except BaseException:
             with self.lock:
                 if self.waiting is None:
                     self._wake.acquire(blocking=False)
                 self.waiting = None
             raise
+
+    def _hear(self) -> None:
+        """Return once the bell has rung."""
+        self._wake.acquire()
 
 
 class _Job:

@@ -194,7 +194,7 @@ def _with_protocols(body: BodyAnalysis, node: ast.Call, effect: Effect) -> Effec
         body.operated(arg, body.peek(arg))
     if len(body.effects) == before:
         return effect
-    return _not_this_call(body, node, f": {body.effects[-1].text}")
+    return _not_this_call(body, node, f"may run code: {body.effects[-1].text}")
 
 
 def _defers(callee: Known | Method, node: ast.Call) -> bool:
