@@ -100,8 +100,8 @@ def _executor_worker(frame: FrameType, frames: Mapping[int, FrameType]) -> Any:
 
 
 _RULES: dict[CodeType, Rule] = {
-    WorkingRun._sleep.__code__: _run,
-    TimedRun._sleep.__code__: _run,
+    WorkingRun._hear.__code__: _run,
+    TimedRun._hear.__code__: _run,
     Lane.make.__code__: _lane_caller,
     Lane._work.__code__: _lane,
     Pool.rest.__code__: _idle_worker,
