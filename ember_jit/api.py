@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 from ember_jit.compiler.first_instance import compile_first_instance
 from ember_jit.compiler.stub import install_stub
-from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.compiler.triage import has_arithmetic, reason_to_leave
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
 from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.originals import is_replacement
@@ -23,6 +23,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "effects": ("infer", "strict"),
     "assume": (None, "stateless"),
     "speculate": ("pure", "query"),
+    "numerics": ("strict", "fast"),
 }
 
 
@@ -38,6 +39,7 @@ def structural_jit(
     assume: str | None = None,
     max_extra_calls: int | None = None,
     speculate: str = "pure",
+    numerics: str = "strict",
 ) -> Callable[[T], T]: ...
 def structural_jit(target: Any = None, /, **options: Any) -> Any:
     """Compile an operator class, an operator, or a function: the same program, sooner.
@@ -56,6 +58,8 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
         assume: "stateless" counts operators of unknown effect as `query`.
         max_extra_calls: calls that may have started when an earlier one raises; 0 withdraws the licence.
         speculate: what the tracing fallback may prefetch.
+        numerics: "strict" keeps NumPy's very bits, warnings and errors in fused array arithmetic; "fast" allows 4
+            ULP a function and sums in any order.
 
     Raises:
         OptionError: an option or its value does not exist.
@@ -206,7 +210,7 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if is_replacement(code):
         return
     reason = reason_to_leave(code, single)
-    if reason:
+    if reason and not has_arithmetic(code):
         register_left_alone(function, options, reason)
     else:
         install_stub(function, options)

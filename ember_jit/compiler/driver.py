@@ -21,6 +21,7 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, link_straight
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
@@ -37,9 +38,10 @@ from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.ledger import ANYTHING
+from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.plan import UNKNOWN, Plan, Verdict
 
-_RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*)$")
+_RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
 
 
@@ -55,6 +57,8 @@ class Artifacts:
         issues: the issue programs.
         retire: the retire program's definition.
         straight: its straight form, where nothing overlaps.
+        numeric: the sites of its numeric regions.
+        kernels: its definition with kernels, where there is nothing else.
         timings: seconds per stage.
     """
 
@@ -65,6 +69,8 @@ class Artifacts:
     issues: list[Issue] = field(default_factory=list)
     retire: ast.FunctionDef | None = None
     straight: Straight | None = None
+    numeric: list[Site] = field(default_factory=list)
+    kernels: ast.FunctionDef | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -174,7 +180,7 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     artifacts = unit.artifacts = Artifacts()
     clock = _Clock(artifacts.timings)
     reason = reason_to_leave(unit.original, single=True)
-    if reason:
+    if reason and not may_be_numeric(unit, function):
         unit.stats.left_alone = reason
         return None
     try:
@@ -187,6 +193,8 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     if reserved:
         unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
         return None
+    if reason:  # no calls to overlap, but arithmetic
+        return _numeric_alone(unit, function, source, owner, clock, reason)
     inference = inference_for(unit.options)
     is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (
         unit.bound or _is_method(function, owner)
@@ -211,17 +219,20 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     if not regions and not any(
         _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
     ):
-        return _straighten(unit, function, source, facts, clock)
+        return _straighten(unit, function, source, facts, clock, owner if is_method else None)
     plan = Plan(function.__qualname__)
     next_site = len(branched.sites)
     for region in regions:
         emitter = IssueEmitter(branched, region, facts, next_site, region.in_order)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
-    retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
+    retire = retire_program(source, branched, regions, artifacts.issues)
     clock.lap("emit")
     _fill(plan, branched, regions, artifacts.issues, unit.options, inference)
-    code = link_in_place(unit, source, retire)
+    numeric = numeric_form(unit, function, retire, owner if is_method else None)
+    artifacts.numeric = numeric.sites
+    retire = artifacts.retire = numeric.node
+    code = link_in_place(unit, source, retire, numeric.live)
     if code is None:
         unit.stats.left_alone = "the retire program does not compile to the same variables"
         return None
@@ -231,17 +242,43 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
 
 
 def _straighten(
-    unit: Unit, function: FunctionType, source: Source, facts: BodyAnalysis, clock: _Clock
+    unit: Unit,
+    function: FunctionType,
+    source: Source,
+    facts: BodyAnalysis,
+    clock: _Clock,
+    owner: Any,
 ) -> tuple[CodeType, Plan] | None:
     """What becomes of a function in which nothing overlaps."""
     made = straighten(function, source, facts.calls)
     clock.lap("straighten")
-    code = None if made is None else link_straight(unit, source, made)
+    if made is None:
+        reason = "no two of its calls could be in flight at once"
+        return _numeric_alone(unit, function, source, owner, clock, reason)
+    numeric = numeric_form(unit, function, made.node, owner)
+    made.node, unit.artifacts.numeric = numeric.node, numeric.sites
+    code = link_straight(unit, source, made, numeric.live)
     clock.lap("link")
     if code is None:
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
     unit.artifacts.straight = made
+    return code, Plan(unit.name)
+
+
+def _numeric_alone(
+    unit: Unit, function: FunctionType, source: Source, owner: Any, clock: _Clock, reason: str
+) -> tuple[CodeType, Plan] | None:
+    """What becomes of a function that is left alone for `reason`, unless it has numeric regions."""
+    is_owner = owner is not None and _is_method(function, owner)
+    numeric = numeric_form(unit, function, source.node, owner if is_owner else None)
+    clock.lap("numeric regions")
+    code = link_in_place(unit, source, numeric.node, numeric.live) if numeric.sites else None
+    clock.lap("link")
+    if code is None:
+        unit.stats.left_alone = reason
+        return None
+    unit.artifacts.numeric, unit.artifacts.kernels = numeric.sites, numeric.node
     return code, Plan(unit.name)
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 from types import CodeType
 
 _CALL_NAMES = ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
 _CALLS = tuple(dis.opmap[name] for name in _CALL_NAMES if name in dis.opmap)
 _LOOP_NAMES = ("FOR_ITER", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 _LOOPS = tuple(dis.opmap[name] for name in _LOOP_NAMES if name in dis.opmap)
+_ARITHMETIC = ("BINARY_OP", "COMPARE_OP", "UNARY_NEGATIVE", *_CALL_NAMES)
+_OPERATIONS = tuple(dis.opmap[name] for name in _ARITHMETIC if name in dis.opmap)
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _INTROSPECTION = frozenset(
     {"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"}
@@ -36,6 +39,14 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"
     return ""
+
+
+def has_arithmetic(code: CodeType) -> bool:
+    """Whether a function may hold a numeric region: two operations, in a program that has imported NumPy."""
+    if "numpy" not in sys.modules or code.co_flags & _SUSPENDS or _INTROSPECTION & set(code.co_names):
+        return False
+    opcodes = code.co_code[::2]
+    return sum(opcodes.count(opcode) for opcode in _OPERATIONS) >= 2
 
 
 def _count(code: CodeType) -> tuple[int, int]:

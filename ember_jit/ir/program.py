@@ -122,7 +122,8 @@ class Node:
     """One operation.
 
     Attributes:
-        op: a name of `ELEMENTWISE` or `REDUCTIONS`, or `"input"`, `"const"`, `"cast"`, `"where"`.
+        op: a name of `ELEMENTWISE` or `REDUCTIONS`, or `"input"`, `"const"`, `"cast"`, `"where"`, or `"count"`:
+            how many elements a row (rank `"row"`) or the whole space (rank `"scalar"`) has.
         args: the indexes of earlier nodes.
         dtype: the type of the result.
         value: the operand's index of an input, the number of a const (a float, int or bool that
@@ -229,7 +230,7 @@ def _complaint(program: Program, index: int, node: Node) -> str | None:
     if any(not 0 <= arg < index for arg in node.args):
         return f"arguments {node.args} do not all come before it"
     args = [program.nodes[arg] for arg in node.args]
-    if node.op in ("input", "const"):
+    if node.op in ("input", "const", "count"):
         return _leaf_complaint(program, node)
     if node.op in REDUCTIONS:
         rule = REDUCTIONS[node.op]
@@ -266,6 +267,8 @@ def _leaf_complaint(program: Program, node: Node) -> str | None:
         operand = program.operands[node.value]
         same = operand.dtype == node.dtype and RANK_OF_LAYOUT[operand.layout] == node.rank
         return None if same else f"differs from {operand}"
+    if node.op == "count":
+        return None if node.dtype == INDEX and node.rank != "element" else "counts rows or the space"
     if node.rank != "scalar":
         return "a constant is a scalar"
     try:
@@ -337,6 +340,10 @@ class Builder:
 
     def const(self, value: bool | int | float, dtype: str) -> int:
         return self._add(Node("const", (), dtype, value, "scalar"))
+
+    def count(self, rank: Rank) -> int:
+        """How many elements are reduced to one value of `rank`: those of a row, or all."""
+        return self._add(Node("count", (), INDEX, None, rank))
 
     def cast(self, arg: int, dtype: str) -> int:
         """`arg` as `dtype`; itself where it already is."""

@@ -18,9 +18,12 @@ from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 
 
-def link_straight(unit: Unit, source: Source, made: Straight) -> CodeType | None:
-    """The code of a straight function; None if its variables do not fit."""
+def link_straight(
+    unit: Unit, source: Source, made: Straight, more: Mapping[str, Any]
+) -> CodeType | None:
+    """The code of a straight function, with `more` live objects; None if its variables do not fit."""
     live = {
+        **more,
         straight.TYPE: type,
         straight.CALL: straight.OPERATOR_CALL,
         straight.CODE: straight.OPERATOR_CODE,

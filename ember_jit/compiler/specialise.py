@@ -1,0 +1,108 @@
+"""From the values that enter a region to a kernel for values like these: typed, emitted, loaded, tried out.
+
+`Site.again` asks for one when no kernel that it has fits.  A region of types that cannot be kept bit for
+bit, or whose kernel is no quicker than NumPy on the very values at hand, gets none, and the reason is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ember_jit.compiler.codegen.numeric import result_steps
+from ember_jit.compiler.passes.numeric_python import plain_function
+from ember_jit.compiler.passes.numeric_shapes import Unfit
+from ember_jit.compiler.passes.numeric_types import Seen, Typed, typed
+from ember_jit.ir.program import DTYPES, INDEX, Numerics
+from ember_jit.ir.region import NumericRegion
+from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.numeric import Kernel, Site, describe
+
+TRIED = 1 << 16  # elements: up to here a kernel is timed against NumPy before it is used
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of one kernel.
+
+    Attributes:
+        typed: its program, and how it is entered.
+        compile_ms: what making it took.
+        speedup: how many times as fast as NumPy it was on the first values; None if that was not tried.
+    """
+
+    typed: Typed
+    compile_ms: float
+    speedup: float | None
+
+
+Emit = Callable[[Typed], "Callable[..., Any] | str"]
+
+
+def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ...]], Kernel | str]:
+    """What a site asks for kernels; `emit` turns a typed program into an entry, or says why not."""
+
+    def specialise(site: Site, args: tuple[Any, ...]) -> Kernel | str:
+        began = time.perf_counter()
+        region: NumericRegion = site.region
+        outputs = result_steps(region)
+        try:
+            found = typed(region, outputs, [seen_as(each, site.ndarray) for each in args], numerics)
+        except Unfit as reason:
+            return str(reason)
+        entry = emit(found)
+        if isinstance(entry, str):
+            return entry
+        took = (time.perf_counter() - began) * 1e3
+        speedup = _tried(entry, region, outputs, args)
+        if speedup is not None and speedup < 1:
+            return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
+        return Kernel(entry, describe(args), Details(found, took, speedup))
+
+    return specialise
+
+
+def seen_as(value: Any, array: type) -> Seen:
+    """What a kernel may know of a value."""
+    import numpy
+
+    kind = type(value)
+    if kind is array:
+        if not value.dtype.isnative or value.dtype is not numpy.dtype(value.dtype.char):
+            raise Unfit("an array in another byte order")
+        if not value.flags.aligned:
+            raise Unfit("an array that is not aligned")
+        if 0 in value.shape:
+            raise Unfit("an empty array")
+        steps = [s for s, n in zip(value.strides, value.shape, strict=True) if n != 1]
+        falling = all(a > b for a, b in zip(steps, steps[1:], strict=False)) and min(steps, default=1) > 0
+        return Seen("array", value.dtype.char, value.shape, value.flags.c_contiguous, falling)
+    if kind in (bool, int, float):
+        return Seen(kind.__name__, {bool: "?", int: INDEX, float: "d"}[kind])
+    if isinstance(value, numpy.generic) and value.dtype.char in DTYPES and kind is value.dtype.type:
+        return Seen("numpy", value.dtype.char)
+    raise Unfit(f"a {kind.__name__}")
+
+
+def _tried(
+    entry: Callable[..., Any], region: NumericRegion, outputs: Sequence[int], args: tuple[Any, ...]
+) -> float | None:
+    """How many times as fast as NumPy the kernel is on these values, if they are few; None if not tried."""
+    import numpy
+
+    if max((getattr(each, "size", 0) for each in args), default=0) > TRIED:
+        return None
+    plain = plain_function(region, outputs)
+    with numpy.errstate(all="ignore"):
+        if entry(*args) is MISS:
+            return None
+        times: dict[Any, list[float]] = {entry: [], plain: []}
+        for _ in range(_ROUNDS):
+            for function, taken in times.items():
+                began = time.perf_counter_ns()
+                function(*args)
+                taken.append(time.perf_counter_ns() - began)
+    return min(times[plain]) / max(min(times[entry]), 1)

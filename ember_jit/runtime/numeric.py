@@ -1,0 +1,281 @@
+"""Numeric sites: one region of a compiled function each, and the kernels that have been made for it.
+
+    y = (x * a + b) * c     -->   if K.on and K.errors() is K.calm and (_r := K.entry(x, a, b, c)) is not K.miss ...
+                                  or (_r := K.again(x, a, b, c)) is not K.miss: y = _r
+                                  else: y = (x * a + b) * c
+
+`entry` is the kernel that was right last time; it checks its arguments itself and answers `MISS` when they are
+others.  `again` looks for one that fits, or has one made.  A site that only misses switches itself off.
+
+Invariants: nothing that can be seen has happened when the answer is `MISS`; a site never imports NumPy, it
+begins with the first array that it meets; what a kernel is made of, the compiler knows (`specialise`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from ember_jit.runtime.native.signature import MISS
+
+MISSES = 64  # in a row, before a site switches itself off
+MOST_KERNELS = 8  # of one site
+_NUMBERS = (bool, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One specialisation.
+
+    Attributes:
+        entry: takes the inputs; returns the result, a tuple of several, or `MISS`.
+        seen: what the inputs were, for the reader.
+        details: what the compiler knows of it, for reports.
+    """
+
+    entry: Callable[..., Any]
+    seen: tuple[str, ...]
+    details: Any
+
+
+Specialise = Callable[["Site", tuple[Any, ...]], "Kernel | str"]
+
+
+class Site:
+    """The kernels of one region.
+
+    Attributes:
+        on: whether it is tried at all.
+        entry: the kernel that was right last time.
+        region: the region, for reports.
+        kernels: what was made.
+        refused: what was not, and why, by what the inputs were.
+        left: why it is off, or empty.
+    """
+
+    miss = MISS
+    type = type
+    dict = dict
+    unready = (NameError, AttributeError, KeyError, IndexError)
+
+    def __init__(
+        self,
+        region: Any,
+        specialise: Specialise,
+        disabled: ContextVar[bool],
+        report: Callable[[Exception], None],
+    ) -> None:
+        self.on = True
+        self.entry: Callable[..., Any] = _miss
+        self.region = region
+        self.kernels: list[Kernel] = []
+        self.refused: dict[tuple[str, ...], str] = {}
+        self.left = ""
+        self.flagged = 0  # calls whose arithmetic raised a flag: NumPy made them again
+        self.ndarray: Any = None
+        self.calm: Any = self  # the error state in which an underflow is ignored
+        self.errors: Callable[[], Any] = _miss
+        self._specialise = specialise
+        self._disabled = disabled
+        self._report = report
+        self._known: dict[tuple[Any, ...], Kernel | None] = {}
+        self._misses = 0
+        self._lock = threading.RLock()
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            self.ndarray = numpy.ndarray
+            self._watch_errors()
+        for number, (_, live) in enumerate(region.functions):
+            setattr(self, f"f{number}", live)
+
+    def watch_owner(self, kind: type) -> bool:
+        """Have fields of an instance of `kind` read ahead; False if a change of the class could not be seen."""
+        tag = class_tag(kind)
+        if tag is None:
+            return False
+        self.kind = weakref.ref(kind)
+        self.tag, self.stamp = tag, tag.value
+        return True
+
+    def _watch_errors(self) -> None:
+        """Know NumPy's default error state again: it is one object for the whole process."""
+        try:
+            from numpy._core import umath
+        except ImportError:
+            return
+        state = getattr(umath, "_extobj_contextvar", None)
+        if isinstance(state, ContextVar) and self._underflow_ignored():
+            self.errors = state.get
+            self.calm = state.get()
+
+    def _underflow_ignored(self) -> bool:
+        import numpy
+
+        return numpy.geterr()["under"] == "ignore"
+
+    # ------------------------------------------------------------------ calls
+    def again(self, *args: Any) -> Any:
+        """The result by another kernel, made if need be; or `MISS`."""
+        if self._disabled.get():
+            return MISS
+        try:
+            found = self._again(args)
+        except RecursionError:
+            return MISS  # no room on the stack to compile
+        except Exception as exc:  # noqa: BLE001 - a bug of ours must not break the user's call (EMB010)
+            self.switch_off(f"internal compiler error: {type(exc).__name__}: {exc} [EMB010]")
+            self._report(exc)
+            return MISS
+        if found is MISS:
+            self._misses += 1
+            if self._misses >= MISSES:
+                self.switch_off(self._why_missed())
+        else:
+            self._misses = 0
+        return found
+
+    def _again(self, args: tuple[Any, ...]) -> Any:
+        if self.ndarray is None or not any(type(each) is self.ndarray for each in args):
+            return MISS
+        if not self._underflow_ignored():
+            return MISS
+        tried = self.entry
+        for kernel in self.kernels:
+            if kernel.entry is tried and self.errors() is self.calm:
+                continue
+            found = kernel.entry(*args)
+            if found is not MISS:
+                self.entry = kernel.entry
+                return found
+        key = _key(args, self.ndarray)
+        if key in self._known:
+            self.flagged += self._known[key] is not None
+            return MISS
+        kernel = self._make(key, args)
+        if kernel is None:
+            return MISS
+        found = kernel.entry(*args)
+        self.flagged += found is MISS
+        return found
+
+    def _make(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | None:
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+            if len(self.kernels) >= MOST_KERNELS or len(self._known) >= 4 * MOST_KERNELS:
+                return None
+            made = self._specialise(self, args)
+            if isinstance(made, str):
+                self.refused[describe(args)] = made
+                self._known[key] = None
+                return None
+            self._known[key] = made
+            self.kernels.append(made)
+            self.entry = made.entry
+            return made
+
+    def _why_missed(self) -> str:
+        if self.flagged:
+            return f"its arithmetic raised floating-point flags, {MISSES} times in a row"
+        reasons = list(self.refused.values())
+        return reasons[-1] if reasons else f"its values were no arrays, {MISSES} times in a row"
+
+    def switch_off(self, why: str) -> None:
+        """Run plain from now on."""
+        self.on = False
+        self.left = why
+        self.entry = _miss
+
+
+def _miss(*args: Any) -> Any:
+    return MISS
+
+
+def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
+    """What kernels are made for: types, layouts, and which lengths are equal; not the lengths."""
+    lengths: dict[int, int] = {}
+    found: list[Any] = []
+    for each in args:
+        kind = type(each)
+        if kind is array:
+            shape = tuple(-1 if n == 1 else lengths.setdefault(n, len(lengths)) for n in each.shape)
+            found.append((each.dtype, shape, each.flags.num & 0x101))
+        else:
+            found.append(kind)
+    return tuple(found)
+
+
+def describe(args: tuple[Any, ...]) -> tuple[str, ...]:
+    """What the inputs are, to read."""
+    found = []
+    for each in args:
+        name = type(each).__name__
+        shape = getattr(each, "shape", ())
+        dtype = getattr(each, "dtype", None)
+        found.append(f"{dtype}{list(shape)}" if dtype is not None and shape else name)
+    return tuple(found)
+
+
+def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arrays are among the arguments of a call, the items of dicts, or the owner's fields."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return False
+    array = numpy.ndarray
+    for each in (*args, *kwargs.values()):
+        if type(each) is array:
+            return True
+        space = each if type(each) is dict else getattr(each, "__dict__", None)
+        if type(space) is dict and any(type(value) is array for value in list(space.values())):
+            return True
+    return False
+
+
+def class_tag(kind: type) -> Any:
+    """CPython's version tag of a class, a `ctypes` number that differs after every change; None if not sure."""
+    import ctypes
+
+    if not _tag_offset:
+        _tag_offset.append(_find_tag())
+    offset = _tag_offset[0]
+    if not offset:
+        return None
+    hasattr(kind, "__doc__")  # a lookup gives the class its tag
+    tag = ctypes.c_uint.from_address(id(kind) + offset)
+    return tag if tag.value else None
+
+
+_tag_offset: list[int] = []
+
+
+def _find_tag() -> int:
+    """The offset of `tp_version_tag`, tried out on a class of our own; 0 if it does not behave."""
+    import ctypes
+
+    offset = 384
+    if sys.implementation.name != "cpython" or type.__basicsize__ < offset + 4:
+        return 0
+
+    class Base:
+        pass
+
+    class Probe(Base):
+        pass
+
+    seen = set()
+    tag = ctypes.c_uint.from_address(id(Probe) + offset)
+    for change in (Probe, Base, Probe):
+        getattr(Probe, "field", None)
+        before = tag.value
+        if not before or before in seen:
+            return 0
+        seen.add(before)
+        change.field = before  # type: ignore[attr-defined]
+        if tag.value == before:
+            return 0
+    return offset
