@@ -16,6 +16,10 @@ class Config:
         thread_cap: threads that the process-wide pool may hold.
         dump_dir: where every compiled function is dumped (`EMBER_JIT_DUMP`), or None.
         strict_internal: raise internal compiler errors instead of falling back (`EMBER_JIT_STRICT`).
+        buffers: bytes of freed outputs that the pool of numeric kernels keeps (`EMBER_JIT_BUFFERS`, in MiB, or `off`).
+        cache_dir: where compiled kernels are kept (`EMBER_JIT_CACHE`); "" for the usual place, None for nowhere (`off`).
+        cache_limit: bytes that the cache may take (`EMBER_JIT_CACHE_LIMIT`, in MiB).
+        threads: threads that one large kernel may use (`EMBER_JIT_THREADS`); 0: as many as there are cores.
         full_traceback: keep the runtime's own frames in tracebacks (`EMBER_JIT_FULL_TRACEBACK`).
     """
 
@@ -24,11 +28,27 @@ class Config:
     dump_dir: str | None = None
     strict_internal: bool = False
     full_traceback: bool = False
+    buffers: int = 256 << 20
+    cache_dir: str | None = ""
+    cache_limit: int = 256 << 20
+    threads: int = 0
 
 
 def _positive(name: str, default: int) -> int:
     text = os.environ.get(name, "")
     return int(text) if text.isdigit() and int(text) > 0 else default
+
+
+def _mebibytes(name: str, default: int) -> int:
+    text = os.environ.get(name, "").strip().lower()
+    if text == "off":
+        return 0
+    return int(text) << 20 if text.isdigit() else default << 20
+
+
+def _cache_dir() -> str | None:
+    text = os.environ.get("EMBER_JIT_CACHE", "")
+    return None if text.strip().lower() == "off" else text
 
 
 @lru_cache(maxsize=1)
@@ -40,4 +60,8 @@ def config() -> Config:
         dump_dir=os.environ.get("EMBER_JIT_DUMP") or None,
         strict_internal=os.environ.get("EMBER_JIT_STRICT", "") not in ("", "0"),
         full_traceback=os.environ.get("EMBER_JIT_FULL_TRACEBACK", "") not in ("", "0"),
+        buffers=_mebibytes("EMBER_JIT_BUFFERS", 256),
+        cache_dir=_cache_dir(),
+        cache_limit=_mebibytes("EMBER_JIT_CACHE_LIMIT", 256),
+        threads=_positive("EMBER_JIT_THREADS", 0),
     )

@@ -1,0 +1,162 @@
+"""How a kernel is entered: which values it takes, where they come from, and what it gives back.
+
+A `Program` says what is computed; a `Signature` adds what only the caller knows: how many dimensions
+there are, and whether a scalar operand is a Python float or a NumPy one, which NEP 50 tells apart.  An
+entry checks exactly that and answers `MISS` for anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ember_jit.ir.program import FLOATS, REDUCTIONS, Layout, Program, Rank
+
+Source = Literal["array", "float", "int", "bool", "numpy"]
+
+MOST_DIMENSIONS: Final = 6
+
+
+class _Miss:
+    """The answer of an entry that does not apply; there is one, `MISS`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISS"
+
+    def __reduce__(self) -> str:
+        return "MISS"
+
+
+MISS: Final = _Miss()
+"""What an entry returns when a guard fails or the arithmetic raised a flag: run the plain code.
+
+Nothing has happened then that anybody could see.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One input.
+
+    Attributes:
+        source: `"array"`; an exact Python `"float"`, `"int"` or `"bool"`; a `"numpy"` scalar.
+        dtype: the type in which the kernel reads it; the exact type of an array or NumPy scalar.
+        layout: the kernel's (`ir.program`).
+        ndim: the array's own dimensions; 0 for anything else.
+    """
+
+    source: Source
+    dtype: str
+    layout: Layout
+    ndim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One output: an array of the space, of its rows, or (rank `"scalar"`) a NumPy scalar."""
+
+    dtype: str
+    rank: Rank
+    keepdims: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What an entry checks and makes.
+
+    Attributes:
+        ndim: dimensions of the iteration space, from 1 to `MOST_DIMENSIONS`.
+        rowwise: the last dimension is a row (there are operands, or results, of one value a row or
+            column); otherwise a dense space of any shape is one long row.
+        reduces: an empty space has to be left to NumPy.
+        splits: how a large space may be divided between threads: by rows, anywhere, or not.
+        loops: the kernel takes a table of NumPy's inner loops behind its outputs.
+    """
+
+    parameters: tuple[Parameter, ...]
+    results: tuple[Result, ...]
+    ndim: int
+    rowwise: bool
+    reduces: bool
+    splits: Literal["rows", "anywhere", "no"]
+    loops: bool
+
+    def key(self) -> str:
+        """Text that is equal for equal signatures, in every process."""
+        inputs = ",".join(f"{p.source}{p.dtype}{p.layout}{p.ndim}" for p in self.parameters)
+        outputs = ",".join(f"{r.dtype}{r.rank}{int(r.keepdims)}" for r in self.results)
+        marks = f"{self.ndim}{int(self.rowwise)}{int(self.reduces)}{self.splits}{int(self.loops)}"
+        return f"{inputs};{outputs};{marks}"
+
+
+def signature_of(
+    program: Program,
+    ndim: int,
+    sources: Sequence[Source] | None = None,
+    operand_ndims: Sequence[int] | None = None,
+    keepdims: Sequence[bool] | None = None,
+) -> Signature | str:
+    """How `program` is entered for a space of `ndim` dimensions, or why it cannot be.
+
+    Args:
+        sources: where each operand comes from.  By default arrays, and for scalars the Python type
+            of the operand's own kind (float, int or bool).
+        operand_ndims: dimensions of each operand that is an array, where fewer than `ndim`.  By
+            default `ndim`, but 1 for `"column"` operands and 0 for scalars.
+        keepdims: for each output that is reduced, whether the reduced axes stay, of length 1.
+    """
+    if not 1 <= ndim <= MOST_DIMENSIONS:
+        return f"{ndim} dimensions; from 1 to {MOST_DIMENSIONS} are supported"
+    parameters = []
+    for index, operand in enumerate(program.operands):
+        scalar = operand.layout == "scalar"
+        source = sources[index] if sources else (_python_kind(operand.dtype) if scalar else "array")
+        if scalar == (source == "array") and not scalar:
+            return f"operand {index} is an array, not a {source}"
+        own = 0 if scalar else 1 if operand.layout == "column" else ndim
+        if operand_ndims is not None and not scalar:
+            own = operand_ndims[index]
+        if not 0 <= own <= ndim or (own != ndim and operand.layout in ("contiguous", "row")):
+            return f"operand {index} has {own} dimensions in a space of {ndim}"
+        if source not in ("array", "numpy") and not _holds(source, operand.dtype):
+            return f"operand {index}: a Python {source} cannot become {operand.dtype!r}"
+        parameters.append(Parameter(source, operand.dtype, operand.layout, own))
+    if all(parameter.layout == "scalar" for parameter in parameters):
+        return "no operand is an array"
+    results = []
+    for index, output in enumerate(program.outputs):
+        node = program.nodes[output]
+        results.append(Result(node.dtype, node.rank, bool(keepdims and keepdims[index])))
+    ranks = {node.rank for node in program.nodes if node.op in REDUCTIONS}
+    layouts = {operand.layout for operand in program.operands}
+    rowwise = bool(
+        layouts & {"strided", "column", "row"}
+        or "row" in ranks
+        or any(result.rank == "row" for result in results)
+    )
+    splits: Literal["rows", "anywhere", "no"] = "anywhere"
+    if "scalar" in ranks or any(result.rank == "scalar" for result in results):
+        splits = "no"
+    elif rowwise:
+        splits = "rows"
+    return Signature(
+        tuple(parameters), tuple(results), ndim, rowwise, bool(ranks), splits, bool(program.loops())
+    )
+
+
+def _python_kind(dtype: str) -> Source:
+    if dtype in FLOATS:
+        return "float"
+    return "bool" if dtype == "?" else "int"
+
+
+def _holds(source: Source, dtype: str) -> bool:
+    """Whether NumPy turns such a Python number into this type where the two meet."""
+    if source == "float":
+        return dtype in FLOATS
+    if source == "bool":
+        return dtype == "?"
+    return dtype != "?"
