@@ -204,8 +204,11 @@ class Program:
         return tuple(found)
 
 
-FLAGS: Final = {"invalid": 1, "divide": 4, "overflow": 8}
-"""The bits of a kernel's result (those of the x86 status register)."""
+FLAGS: Final = {"invalid": 1, "divide": 4, "overflow": 8, "doubt": 256}
+"""The bits of a kernel's result: those of the x86 status register, and doubt.
+
+In doubt only NumPy's own loop knows what comes out: the sign of `max(0.0, -0.0)`, which of two
+NaNs, an integer divided by zero, the maximum of nothing."""
 
 
 def verify(program: Program) -> None:
