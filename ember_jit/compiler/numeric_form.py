@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import FunctionType
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from ember_jit.compiler.analysis.values import MISSING
 from ember_jit.compiler.codegen.numeric import marker, with_kernels
 from ember_jit.compiler.passes.numeric_names import numeric_function, numpy_module
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
-from ember_jit.compiler.specialise import Emit, specialiser
+from ember_jit.compiler.specialise import emit, specialiser
 from ember_jit.compiler.triage import has_arithmetic
 from ember_jit.ir.program import Numerics
 from ember_jit.ir.region import NumericRegion
@@ -78,14 +77,8 @@ def numeric_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owne
 
 
 def _site(region: NumericRegion, unit: Unit, owner: Any) -> Site | None:
-    specialise = specialiser(cast(Numerics, unit.options.numerics), emitter())
+    specialise = specialiser(cast(Numerics, unit.options.numerics), emit)
     site = Site(region, specialise, unit.disabled, unit.internal_error)
     if any(each.kind == "field" for each in region.inputs) and not site.watch_owner(type(owner)):
         return None
     return site
-
-
-@lru_cache(maxsize=1)
-def emitter() -> Emit:
-    """What makes kernels of typed programs in this process."""
-    return lambda typed: "this build has no kernels"

@@ -42,6 +42,20 @@ class Details:
 Emit = Callable[[Typed], "Callable[..., Any] | str"]
 
 
+def emit(found: Typed) -> Callable[..., Any] | str:
+    """The entry of a kernel for a typed program, or why there is none."""
+    from ember_jit.compiler import kernels
+    from ember_jit.compiler.kernels.entry import make_entry
+
+    reason = kernels.supported(found.program)
+    if reason:
+        return reason
+    code = kernels.compile_object(found.program)
+    return make_entry(
+        found.program, code, found.ndim, found.kinds, found.input_ndims, found.keepdims
+    )
+
+
 def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ...]], Kernel | str]:
     """What a site asks for kernels; `emit` turns a typed program into an entry, or says why not."""
 

@@ -206,6 +206,11 @@ class Kernel:
             assert isinstance(node.value, int)
             here = self.row_pointers if node.rank == "row" else self.pointers
             return text.load_scalar(node.dtype, here[node.value])
+        if node.op == "count":
+            whole = self.columns
+            if node.rank == "scalar" and not self.schedule.flat:
+                whole = text.let(f"mul i64 {self.rows}, {self.columns}")
+            return text.broadcast(whole, VALUE[node.dtype])
         if self.schedule.by_loop(index):
             return self._single_by_loop(index)
         value = self._apply(index, {})

@@ -20,6 +20,7 @@ _QUIET = frozenset(
     [
         "input",
         "const",
+        "count",
         "where",
         "positive",
         "negative",

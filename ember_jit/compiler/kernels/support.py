@@ -10,7 +10,7 @@ from ember_jit.compiler.kernels.text import size
 from ember_jit.compiler.kernels.weights import WEIGHTS
 from ember_jit.ir.program import FLOATS, INTEGERS, REDUCTIONS, Node, Program
 
-_LEAVES = ("input", "const", "cast", "where")
+_LEAVES = ("input", "const", "count", "cast", "where")
 
 
 def reason_against(program: Program, machine: Machine) -> str | None:

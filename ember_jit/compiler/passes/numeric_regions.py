@@ -18,7 +18,7 @@ from typing import Any
 
 from ember_jit.compiler.passes.numeric_reader import Boundary, Reader
 from ember_jit.compiler.passes.numeric_scope import Scope, loads
-from ember_jit.ir.region import NumericRegion
+from ember_jit.ir.region import NumericRegion, Step
 from ember_jit.ir.syntax import walk
 
 LEAST = 2  # passes of NumPy's over the data that are worth a kernel
@@ -102,6 +102,7 @@ class _Finder:
             if outside or not inside.get(name) or name in again:
                 region.outputs.append((name, step))
         region.outputs += [("", step) for step in run.results.values()]
+        region.outputs += [("", step) for step in _unused(reader.steps, region.outputs)]
         if not region.outputs:
             self.regions.pop()
             return 0
@@ -255,6 +256,16 @@ class _Run:
         if not self.results and parts == [value]:
             raise Boundary("it computes nothing")
         self.closed = True
+
+
+def _unused(steps: list[Step], outputs: list[tuple[str, int]]) -> list[int]:
+    """Operations whose results nobody reads: made all the same, for the warnings that they may give."""
+    used = {arg for step in steps for arg in step.args} | {step for _, step in outputs}
+    return [
+        index
+        for index, step in enumerate(steps)
+        if index not in used and step.op not in ("input", "const", "view")
+    ]
 
 
 def _as_inplace(step: Any) -> Any:
