@@ -442,7 +442,7 @@ class Kernel:
             leaves[index] = Source(out, dtype)
 
     def _call_loop(self, index: int, operands: list[tuple[str, int]], count: str) -> None:
-        """`loop(char **args, npy_intp *dimensions, npy_intp *steps, void *data)`."""
+        """`loop(char **args, npy_intp *dimensions, npy_intp *steps, void *data)`, by way of `module.call_loop`."""
         text, node = self.text, self.nodes[index]
         table = self._operand(self._operand_count())
         number = 2 * self.program.loops().index((node.op, node.dtype))
@@ -454,7 +454,8 @@ class Kernel:
         for at, (pointer, step) in enumerate(operands):
             text.do(f"store ptr {pointer}, ptr {text.offset(args, str(at), 8)}")
             text.do(f"store i64 {step}, ptr {text.offset(steps, str(at), 8)}")
-        text.do(f"call void {loop}(ptr {args}, ptr {length}, ptr {steps}, ptr {data})")
+        given = f"ptr {loop}, ptr {args}, ptr {length}, ptr {steps}, ptr {data}, ptr {self.status}"
+        text.do(f"call void @call_loop({given})")
 
 
 def _weight(op: str, strict: bool) -> int:

@@ -88,6 +88,8 @@ def module_text(program: Program, machine: Machine, name: str = "kernel") -> str
     if strided:
         bodies.append(Kernel(program, schedule, machine, declarations, True).function("pitched"))
     guarded = raises_flags(program)
+    if program.loops():
+        bodies.append(call_loop(guarded))
     lines = [f"define i64 @{name}(ptr %operands, ptr %shape, ptr %strides) #1 {{", "start:"]
     if guarded:
         for word in ("stmxcsr", "ldmxcsr"):
@@ -124,6 +126,36 @@ def module_text(program: Program, machine: Machine, name: str = "kernel") -> str
     ]
     head = [f'target triple = "{machine.triple}"', *declarations.values(), ""]
     return "\n".join([*head, *bodies, *lines, *attributes, ""])
+
+
+def call_loop(guarded: bool) -> str:
+    """A function that calls one of NumPy's loops, having noted the flags so far.
+
+    Some of the loops clear the sticky flags when they are done (NumPy reads them after each ufunc).  In a
+    function of its own, no arithmetic can come between the note and the call.
+    """
+    parameters = "ptr %loop, ptr %args, ptr %length, ptr %steps, ptr %data, ptr %status"
+    reported = sum(FLAGS[word] for word in ("invalid", "divide", "overflow"))
+    note = [
+        "  %now = alloca i32, align 4",
+        "  call void @llvm.x86.sse.stmxcsr(ptr %now)",
+        "  %sticky = load i32, ptr %now, align 4",
+        f"  %raised = and i32 %sticky, {reported}",
+        "  %flags = zext i32 %raised to i64",
+        "  %known = load i64, ptr %status, align 8",
+        "  %both = or i64 %known, %flags",
+        "  store i64 %both, ptr %status, align 8",
+    ]
+    lines = [
+        f"define internal void @call_loop({parameters}) #1 {{",
+        "start:",
+        *(note if guarded else ()),
+        "  call void %loop(ptr %args, ptr %length, ptr %steps, ptr %data)",
+        "  ret void",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _choice(program: Program, strided: list[int]) -> list[str]:
