@@ -6,8 +6,9 @@ bit, or whose kernel is no quicker than NumPy on the very values at hand, gets n
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,9 @@ from ember_jit.ir.region import NumericRegion
 from ember_jit.runtime.native.signature import MISS
 from ember_jit.runtime.numeric import Kernel, Site, describe
 
-TRIED = 1 << 16  # elements: up to here a kernel is timed against NumPy before it is used
-_ROUNDS = 5
+TRIED = 1 << 13  # elements: on about so many a kernel is timed against NumPy before it is used
+_ROUNDS = 4
+_NO_SLOWER = 0.95  # what NumPy may take, relative to the kernel: timing is never exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ..
         if isinstance(entry, str):
             return entry
         took = (time.perf_counter() - began) * 1e3
-        speedup = _tried(entry, region, outputs, args)
-        if speedup is not None and speedup < 1:
+        speedup = _tried(entry, region, outputs, args, found)
+        if speedup is not None and speedup < _NO_SLOWER:
             return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
         return Kernel(entry, describe(args), Details(found, took, speedup))
 
@@ -102,14 +104,32 @@ def seen_as(value: Any, array: type) -> Seen:
 
 
 def _tried(
-    entry: Callable[..., Any], region: NumericRegion, outputs: Sequence[int], args: tuple[Any, ...]
+    entry: Callable[..., Any],
+    region: NumericRegion,
+    outputs: Sequence[int],
+    args: tuple[Any, ...],
+    found: Typed,
 ) -> float | None:
-    """How many times as fast as NumPy the kernel is on these values, if they are few; None if not tried."""
-    import numpy
+    """How many times as fast as NumPy the kernel is: on these values if they are few, and on some thousands like them.
 
-    if max((getattr(each, "size", 0) for each in args), default=0) > TRIED:
+    The smaller of the two; None if neither could be tried (the arithmetic raises flags, for one).
+    """
+    if TRIED < 0:
         return None
     plain = plain_function(region, outputs)
+    sizes = dict(_lengths(args, found))
+    speedups = []
+    if math.prod(sizes[axis] for axis in found.space) < TRIED:
+        speedups.append(_raced(entry, plain, args))
+    speedups.append(_raced(entry, plain, _sample(args, found, sizes)))
+    return min((each for each in speedups if each is not None), default=None)
+
+
+def _raced(
+    entry: Callable[..., Any], plain: Callable[..., Any], args: tuple[Any, ...]
+) -> float | None:
+    import numpy
+
     with numpy.errstate(all="ignore"):
         if entry(*args) is MISS:
             return None
@@ -120,3 +140,22 @@ def _tried(
                 function(*args)
                 taken.append(time.perf_counter_ns() - began)
     return min(times[plain]) / max(min(times[entry]), 1)
+
+
+def _lengths(args: tuple[Any, ...], found: Typed) -> Iterator[tuple[int, int]]:
+    """The length of each axis."""
+    for value, axes in zip(args, found.input_axes, strict=True):
+        yield from zip(axes, getattr(value, "shape", ()), strict=False)
+
+
+def _sample(args: tuple[Any, ...], found: Typed, sizes: dict[int, int]) -> tuple[Any, ...]:
+    """Values like these, of about `TRIED` elements: the first axis is cut short, or repeated."""
+    first = found.space[0]
+    wanted = max(1, TRIED // max(math.prod(sizes[axis] for axis in found.space[1:]), 1))
+    out = []
+    for value, axes in zip(args, found.input_axes, strict=True):
+        if first in axes:
+            at = axes.index(first)
+            value = value.take(range(wanted), axis=at, mode="wrap")
+        out.append(value)
+    return tuple(out)

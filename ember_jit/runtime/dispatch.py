@@ -254,14 +254,19 @@ class Unit:
         if _disabled.get():
             return
         self._misses += 1
+        if self._misses >= MISSES:
+            self.put_back(
+                f"its operators were of other classes than at the first call, {MISSES} times"
+            )
+
+    def put_back(self, why: str) -> None:
+        """Give the function its own code back, for good."""
         function = self.function()
-        if self._misses < MISSES or function is None or function.__code__ is not self._placed:
+        if function is None or function.__code__ is not self._placed:
             return
         put_code(function, self.original)
         self.stats.compiled = False
-        self.stats.left_alone = (
-            f"its operators were of other classes than at the first call, {MISSES} times"
-        )
+        self.stats.left_alone = why
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""

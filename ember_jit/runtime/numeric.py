@@ -24,6 +24,7 @@ from typing import Any
 from ember_jit.runtime.native.signature import MISS
 
 MISSES = 64  # in a row, before a site switches itself off
+REST = 256  # calls: then one that has kernels looks again
 MOST_KERNELS = 8  # of one site
 _NUMBERS = (bool, int, float)
 
@@ -69,6 +70,7 @@ class Site:
         specialise: Specialise,
         disabled: ContextVar[bool],
         report: Callable[[Exception], None],
+        left_off: Callable[[], None],
     ) -> None:
         self.on = True
         self.entry: Callable[..., Any] = _miss
@@ -83,8 +85,10 @@ class Site:
         self._specialise = specialise
         self._disabled = disabled
         self._report = report
+        self._left_off = left_off
         self._known: dict[tuple[Any, ...], Kernel | None] = {}
         self._misses = 0
+        self._rest = 0
         self._lock = threading.RLock()
         numpy = sys.modules.get("numpy")
         if numpy is not None:
@@ -121,6 +125,9 @@ class Site:
     # ------------------------------------------------------------------ calls
     def again(self, *args: Any) -> Any:
         """The result by another kernel, made if need be; or `MISS`."""
+        if self._rest:
+            self._rest -= 1
+            return MISS
         if self._disabled.get():
             return MISS
         try:
@@ -134,7 +141,11 @@ class Site:
         if found is MISS:
             self._misses += 1
             if self._misses >= MISSES:
-                self.switch_off(self._why_missed())
+                self._misses = 0
+                if self.kernels and not self.flagged >= MISSES:
+                    self._rest = REST
+                else:
+                    self.switch_off(self._why_missed())
         else:
             self._misses = 0
         return found
@@ -190,6 +201,7 @@ class Site:
         self.on = False
         self.left = why
         self.entry = _miss
+        self._left_off()
 
 
 def _miss(*args: Any) -> Any:

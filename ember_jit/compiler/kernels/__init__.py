@@ -104,6 +104,7 @@ def _target_machine(machine: Machine, tier: int) -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    binding.initialize_native_asmparser()  # for the two instructions that LLVM has no name for (`module.call_loop`)
     return binding.Target.from_triple(machine.triple).create_target_machine(
         cpu=machine.cpu, features=machine.features, opt=tier, reloc="pic", codemodel="small"
     )

@@ -129,18 +129,25 @@ def module_text(program: Program, machine: Machine, name: str = "kernel") -> str
 
 
 def call_loop(guarded: bool) -> str:
-    """A function that calls one of NumPy's loops, having noted the flags so far.
+    """A function that calls one of NumPy's loops and keeps account of the flags around it.
 
-    Some of the loops clear the sticky flags when they are done (NumPy reads them after each ufunc).  In a
-    function of its own, no arithmetic can come between the note and the call.
+    Some of the loops clear the sticky flags when they are done (NumPy reads them after each ufunc), so what
+    was raised before is noted first; in a function of its own, no arithmetic can come between the note and the
+    call.  Others raise theirs with `feraiseexcept`, which sets some of them in the x87 unit alone.
     """
     parameters = "ptr %loop, ptr %args, ptr %length, ptr %steps, ptr %data, ptr %status"
     reported = sum(FLAGS[word] for word in ("invalid", "divide", "overflow"))
-    note = [
+    before = [
         "  %now = alloca i32, align 4",
         "  call void @llvm.x86.sse.stmxcsr(ptr %now)",
         "  %sticky = load i32, ptr %now, align 4",
-        f"  %raised = and i32 %sticky, {reported}",
+        '  call void asm sideeffect "fnclex", ""()',
+    ]
+    after = [
+        '  %word = call i16 asm sideeffect "fnstsw %ax", "={ax}"()',
+        "  %x87 = zext i16 %word to i32",
+        "  %either = or i32 %sticky, %x87",
+        f"  %raised = and i32 %either, {reported}",
         "  %flags = zext i32 %raised to i64",
         "  %known = load i64, ptr %status, align 8",
         "  %both = or i64 %known, %flags",
@@ -149,8 +156,9 @@ def call_loop(guarded: bool) -> str:
     lines = [
         f"define internal void @call_loop({parameters}) #1 {{",
         "start:",
-        *(note if guarded else ()),
+        *(before if guarded else ()),
         "  call void %loop(ptr %args, ptr %length, ptr %steps, ptr %data)",
+        *(after if guarded else ()),
         "  ret void",
         "}",
         "",

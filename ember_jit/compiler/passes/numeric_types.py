@@ -65,6 +65,8 @@ class Typed:
         kinds: what each input is.
         input_ndims: dimensions of each input.
         keepdims: for each output, whether reduced axes stay.
+        space: the axes of the space (`numeric_shapes`).
+        input_axes: those of each input.
     """
 
     program: Program
@@ -72,6 +74,8 @@ class Typed:
     kinds: tuple[Kind, ...]
     input_ndims: tuple[int, ...]
     keepdims: tuple[bool, ...]
+    space: Axes
+    input_axes: tuple[Axes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,14 @@ class _Typing:
             tuple(each.kind for each in self.seen),
             tuple(len(each.shape) for each in self.seen),
             keepdims,
+            self.shapes.space,
+            tuple(self._axes_of(index) for index in range(len(self.seen))),
         )
+
+    def _axes_of(self, index: int) -> Axes:
+        """The axes of an input."""
+        steps = zip(self.region.steps, self.shapes.axes, strict=True)
+        return next(axes for step, axes in steps if step.op == "input" and step.value == index)
 
     # ------------------------------------------------------------------ what comes in
     def _input(self, index: int, seen: Seen) -> _Value:
@@ -159,11 +170,7 @@ class _Typing:
         return _Value(node, seen.dtype, "array", index)
 
     def _layout(self, index: int, seen: Seen) -> Layout:
-        axes = next(
-            self.shapes.axes[number]
-            for number, step in enumerate(self.region.steps)
-            if step.op == "input" and step.value == index
-        )
+        axes = self._axes_of(index)
         space = self.shapes.space
         if axes == space:
             if seen.dense:
