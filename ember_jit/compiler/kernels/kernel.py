@@ -14,7 +14,7 @@ from ember_jit.compiler.kernels.reductions import Pairwise, Reducer, reducer
 from ember_jit.compiler.kernels.schedule import Pass, Phase, Schedule
 from ember_jit.compiler.kernels.span import Source, Span, report_alerts
 from ember_jit.compiler.kernels.text import MEMORY, VALUE, Text, size
-from ember_jit.ir.program import REDUCTIONS, Program
+from ember_jit.ir.program import FLAGS, REDUCTIONS, Program
 
 DOUBT = FLAGS["doubt"]
 
