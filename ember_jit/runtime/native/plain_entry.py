@@ -227,7 +227,7 @@ def _narrow(value: Any) -> Any:
     with np.errstate(all="ignore"):
         narrow = np.float32(value)
     normal = np.finfo(np.float32).smallest_normal <= abs(narrow) < np.inf
-    return np.array(narrow) if normal or narrow == value or math.isnan(value) else None
+    return np.array(narrow) if normal or float(narrow) == value or math.isnan(value) else None
 
 
 def _is_exact(value: int, dtype: Any) -> bool:
