@@ -54,7 +54,10 @@ def test_bool(kind):
     assert run(x, 1) is MISS
 
 
-@pytest.mark.parametrize("shape", [(0,), (1,), (7,), (3, 5), (5, 1), (1, 5), (0, 4), (4, 0), (2, 3, 4), (1, 1, 1, 1), (2,) * 6])
+@pytest.mark.parametrize(
+    "shape",
+    [(0,), (1,), (7,), (3, 5), (5, 1), (1, 5), (0, 4), (4, 0), (2, 3, 4), (1, 1, 1, 1), (2,) * 6],
+)
 def test_shapes(kind, shape):
     run = make(kind, scaled(), ndim=len(shape))
     x = np.random.default_rng(3).random(shape)
@@ -183,7 +186,9 @@ def test_any_strides_give_numpys_result_or_a_miss(kind, ndim):
             plain = None
         space = max(x.ndim, y.ndim)
         layouts = tuple(
-            "contiguous" if each.flags.c_contiguous and each.ndim == space and chance.random() < 0.5 else "strided"
+            "contiguous"
+            if each.flags.c_contiguous and each.ndim == space and chance.random() < 0.5
+            else "strided"
             for each in (x, y)
         )
         key = (layouts, space, x.ndim, y.ndim)
@@ -364,7 +369,9 @@ def test_broken_objects_give_a_reason(kind):
     parts = parts_of(scaled())
     from dataclasses import replace
 
-    broken = replace(parts, kernel=parts.kernel[:100], entry=parts.entry if kind == "native" else b"")
+    broken = replace(
+        parts, kernel=parts.kernel[:100], entry=parts.entry if kind == "native" else b""
+    )
     assert "could not be loaded" in enter(broken)
 
 
