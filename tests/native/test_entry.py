@@ -242,7 +242,6 @@ X = np.arange(6.0)
         np.ma.masked_array(X, mask=[1, 0, 0, 0, 0, 0]),
         np.frombuffer(b"x" * 49, np.uint8)[1:].view("f8"),
         X.astype(np.dtype("f8", metadata={"unit": "m"})),
-        np.char.array(["a"]),
         type("Duck", (), {"dtype": np.dtype("d"), "shape": (6,), "__array__": lambda s: X})(),
     ],
     ids=lambda x: f"{type(x).__name__}-{getattr(x, 'dtype', '')}",
