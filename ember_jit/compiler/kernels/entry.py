@@ -1,10 +1,13 @@
 """Makes entries: from a program and its kernel's object code to a callable that checks and runs it.
 
-    run = make_entry(program, kernel_object, ndim=1)
+    run = make_entry(program, compile_object(program), ndim=1)
     result = run(x, 2.0)          # an array, a NumPy scalar, or a tuple of them; or MISS
 
-The machine code of an entry depends on the signature alone and is made once a process; the disk cache of
-`runtime.native.store` keeps it with the kernel, so that a warm process makes entries without this module.
+The machine code of an entry depends on the signature alone and is made once a process.  Kernel and entry
+are kept in the cache on disk together, and a warm process needs neither this module nor llvmlite::
+
+    parts = kept(program, signature)      # of runtime.native.entries; None: compile
+    run = enter(parts)
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from ember_jit.compiler.kernels.assemble import assemble
 from ember_jit.compiler.kernels.entry_text import EntryText
 from ember_jit.compiler.kernels.pool_text import pool_text
 from ember_jit.ir.program import Program
-from ember_jit.runtime.native.entries import Parts, enter
+from ember_jit.runtime.native.entries import Parts, enter, keep
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.signature import Signature, Source, signature_of
 
@@ -48,6 +51,7 @@ def make_entry(
     operand_ndims: Sequence[int] | None = None,
     keepdims: Sequence[bool] | None = None,
     behind: Callable[..., Any] | None = None,
+    keeping: bool = True,
 ) -> Callable[..., Any] | str:
     """A callable for `program`, or why there can be none.
 
@@ -60,8 +64,13 @@ def make_entry(
         kernel: the object code of the emitter for this program.
         ndim, sources, operand_ndims, keepdims: see `signature_of`.
         behind: an entry made before for the same place, asked where this one does not fit.
+        keeping: put the machine code into the cache on disk (not code that will soon be bettered).
     """
     signature = signature_of(program, ndim, sources, operand_ndims, keepdims)
     if isinstance(signature, str):
         return signature
-    return enter(make_parts(program, signature, kernel), behind)
+    parts = make_parts(program, signature, kernel)
+    made = enter(parts, behind)
+    if keeping and not isinstance(made, str):
+        keep(program, parts)
+    return made

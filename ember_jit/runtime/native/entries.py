@@ -1,7 +1,10 @@
-"""From the parts of a compiled kernel to something that can be called, and chains of such.
+"""From the parts of a compiled kernel to something that can be called.
 
-`enter` prefers the native entry and falls back on the plain one: same results, only slower.  A `Site` is
-a place in a program with a kernel for each kind of arguments that it has met, at most `MOST_KINDS`.
+`enter` prefers the native entry and falls back on the plain one: same results, only slower.  An entry may
+have another one behind it, which is asked where it does not fit, at most `MOST_KINDS` of them in a
+row: so a place in a program serves several kinds of arguments with one call.
+
+`keep` and `kept` put compiled parts into the cache on disk and take them out.
 """
 
 from __future__ import annotations
@@ -10,9 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ember_jit.runtime.native.native_entry import native_entry
-from ember_jit.runtime.native.plain_entry import plain_entry
-from ember_jit.runtime.native.signature import MISS, Signature
+from ember_jit.ir.program import Program
+from ember_jit.runtime.native.layouts import layouts
+from ember_jit.runtime.native.native_entry import behind_of, native_entry
+from ember_jit.runtime.native.plain_entry import PlainEntry, plain_entry
+from ember_jit.runtime.native.processor import processor
+from ember_jit.runtime.native.signature import Signature
+from ember_jit.runtime.native.store import package_mark, store
 
 MOST_KINDS: Final = 8
 
@@ -35,7 +42,9 @@ class Parts:
 
 def enter(parts: Parts, behind: Callable[..., Any] | None = None) -> Callable[..., Any] | str:
     """A callable of these parts, which asks `behind` where it does not fit; or why there is none."""
-    if parts.entry and (behind is None or _is_native(behind)):
+    if behind is not None and _length(behind) >= MOST_KINDS:
+        return f"there are {MOST_KINDS} entries for other arguments already"
+    if parts.entry and (behind is None or not isinstance(behind, PlainEntry)):
         made = native_entry(
             parts.signature, parts.kernel, parts.entry, parts.pool, parts.loops, behind
         )
@@ -44,46 +53,35 @@ def enter(parts: Parts, behind: Callable[..., Any] | None = None) -> Callable[..
     return plain_entry(parts.signature, parts.kernel, parts.loops, behind)
 
 
-def _is_native(function: Callable[..., Any]) -> bool:
-    return type(function) is type(len)
+def cache_key(program: Program, signature: Signature) -> str:
+    """What machine code for these depends on, as text."""
+    known = layouts()
+    abi = "plain" if isinstance(known, str) else known.key()
+    return "\n".join((program.key(), signature.key(), processor(), abi, package_mark()))
 
 
-def no_entry(*arguments: Any) -> Any:
-    """What a site without kernels does."""
-    return MISS
+def keep(program: Program, parts: Parts) -> bool:
+    """Put compiled parts into the cache on disk; False if there is none, or it cannot be written."""
+    cache = store()
+    if cache is None:
+        return False
+    code = {"kernel": parts.kernel, "entry": parts.entry, "pool": parts.pool}
+    return cache.put(cache_key(program, parts.signature), code, {"program": str(program)})
 
 
-class Site:
-    """A place with kernels for several kinds of arguments.
-
-    Attributes:
-        call: tries them, the newest first; the result, or `MISS`.  It is replaced by `add`.
-        kinds: how many there are.
-
-    Example:
-        >>> site = Site()
-        >>> site.call(1.0)
-        MISS
-    """
-
-    __slots__ = ("_known", "call", "kinds")
-
-    def __init__(self) -> None:
-        self.call: Callable[..., Any] = no_entry
-        self.kinds = 0
-        self._known: set[str] = set()
-
-    def add(self, parts: Parts) -> str | None:
-        """Take in a kernel; the reason if it cannot be."""
-        key = parts.signature.key()
-        if key in self._known:
-            return "there is a kernel for these arguments already"
-        if self.kinds >= MOST_KINDS:
-            return f"there are {MOST_KINDS} kernels for other arguments already"
-        made = enter(parts, self.call if self.kinds else None)
-        if isinstance(made, str):
-            return made
-        self._known.add(key)
-        self.call = made
-        self.kinds += 1
+def kept(program: Program, signature: Signature) -> Parts | None:
+    """The parts that an earlier process has compiled, if any; neither numba nor llvmlite is imported."""
+    cache = store()
+    found = None if cache is None else cache.get(cache_key(program, signature))
+    if found is None or found.keys() != {"kernel", "entry", "pool"}:
         return None
+    return Parts(signature, found["kernel"], found["entry"], found["pool"], program.loops())
+
+
+def _length(entry: Callable[..., Any] | None) -> int:
+    """How many entries are asked in a row."""
+    count = 0
+    while entry is not None:
+        entry = entry.behind if isinstance(entry, PlainEntry) else behind_of(entry)
+        count += 1
+    return count

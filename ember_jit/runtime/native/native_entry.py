@@ -83,6 +83,11 @@ def native_entry(
     return made
 
 
+def behind_of(function: Any) -> Any:
+    """What a function that `native_entry` has made asks where it does not fit."""
+    return function.__self__[-1]
+
+
 def _code_of(function: Any) -> int:
     """The address of the machine code of a function that `native_entry` has made."""
     return int(function.__self__[0].function)

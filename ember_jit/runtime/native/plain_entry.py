@@ -43,7 +43,11 @@ def plain_entry(
 
 
 class PlainEntry:
-    """One signature's entry."""
+    """One signature's entry.
+
+    Attributes:
+        behind: what is asked where the arguments do not fit.
+    """
 
     def __init__(
         self,
@@ -57,14 +61,14 @@ class PlainEntry:
         self._image = image  # owns the memory of the kernel
         self._kernel = Kernel(kernel)
         self._table = table
-        self._behind = behind
+        self.behind = behind
         self._splitter = splitter_for(signature, kernel)
 
     def __call__(self, *arguments: Any) -> Any:
         """The results, or `MISS`."""
         operands = self._operands(arguments)
         if operands is None:
-            return MISS if self._behind is None else self._behind(*arguments)
+            return MISS if self.behind is None else self.behind(*arguments)
         return self._run(*operands)
 
     def _operands(
@@ -223,7 +227,7 @@ def _narrow(value: Any) -> Any:
     with np.errstate(all="ignore"):
         narrow = np.float32(value)
     normal = np.finfo(np.float32).smallest_normal <= abs(narrow) < np.inf
-    return np.array(narrow) if normal or narrow == value or math.isnan(value) else None
+    return np.array(narrow) if normal or float(narrow) == value or math.isnan(value) else None
 
 
 def _is_exact(value: int, dtype: Any) -> bool:

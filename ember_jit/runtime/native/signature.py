@@ -126,6 +126,9 @@ def signature_of(
         parameters.append(Parameter(source, operand.dtype, operand.layout, own))
     if all(parameter.layout == "scalar" for parameter in parameters):
         return "no operand is an array"
+    partial = _partial(program)
+    if partial is not None:
+        return partial
     results = []
     for index, output in enumerate(program.outputs):
         node = program.nodes[output]
@@ -145,6 +148,27 @@ def signature_of(
     return Signature(
         tuple(parameters), tuple(results), ndim, rowwise, bool(ranks), splits, bool(program.loops())
     )
+
+
+def _partial(program: Program) -> str | None:
+    """Why NumPy would give a result a smaller shape than the kernel does, if it might.
+
+    `w * 2` has the shape of `w`, also where `x + w` has the larger one of `x`.  An output, or what is
+    reduced, must come from an operand of the whole space, or from all arrays there are.
+    """
+    arrays = frozenset(i for i, each in enumerate(program.operands) if each.layout != "scalar")
+    whole = {i for i, each in enumerate(program.operands) if each.layout == "contiguous"}
+    origins: list[frozenset[int]] = []
+    for node in program.nodes:
+        own = frozenset({int(node.value or 0)} if node.op == "input" else ())
+        origins.append(own.union(*(origins[arg] for arg in node.args)) & arrays)
+    reduced = [node.args[0] for node in program.nodes if node.op in REDUCTIONS]
+    for index in (*program.outputs, *reduced):
+        if not (origins[index] & whole or origins[index] == arrays):
+            return (
+                f"%{index} comes from some operands only, which may be smaller than the whole space"
+            )
+    return None
 
 
 def _python_kind(dtype: str) -> Source:
