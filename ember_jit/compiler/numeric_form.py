@@ -49,7 +49,9 @@ def _mentions_numpy(unit: Unit, function: FunctionType) -> bool:
     return False
 
 
-def numeric_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: Any) -> NumericForm:
+def numeric_form(
+    unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: Any
+) -> NumericForm:
     """`node` with its kernels; itself if it has none.
 
     Args:

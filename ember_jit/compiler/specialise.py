@@ -10,12 +10,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
-from ember_jit.compiler.passes.numeric_types import Seen, Typed, typed
+from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
 from ember_jit.runtime.native.signature import MISS
@@ -58,6 +59,13 @@ def emit(found: Typed) -> Callable[..., Any] | str:
     )
 
 
+_NUMBERS: dict[type, tuple[Kind, str]] = {
+    bool: ("bool", "?"),
+    int: ("int", INDEX),
+    float: ("float", "d"),
+}
+
+
 def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ...]], Kernel | str]:
     """What a site asks for kernels; `emit` turns a typed program into an entry, or says why not."""
 
@@ -94,10 +102,10 @@ def seen_as(value: Any, array: type) -> Seen:
         if 0 in value.shape:
             raise Unfit("an empty array")
         steps = [s for s, n in zip(value.strides, value.shape, strict=True) if n != 1]
-        falling = all(a > b for a, b in zip(steps, steps[1:], strict=False)) and min(steps, default=1) > 0
+        falling = all(a > b for a, b in pairwise(steps)) and min(steps, default=1) > 0
         return Seen("array", value.dtype.char, value.shape, value.flags.c_contiguous, falling)
-    if kind in (bool, int, float):
-        return Seen(kind.__name__, {bool: "?", int: INDEX, float: "d"}[kind])
+    if kind in _NUMBERS:
+        return Seen(*_NUMBERS[kind])
     if isinstance(value, numpy.generic) and value.dtype.char in DTYPES and kind is value.dtype.type:
         return Seen("numpy", value.dtype.char)
     raise Unfit(f"a {kind.__name__}")

@@ -43,7 +43,11 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
 
 def has_arithmetic(code: CodeType) -> bool:
     """Whether a function may hold a numeric region: two operations, in a program that has imported NumPy."""
-    if "numpy" not in sys.modules or code.co_flags & _SUSPENDS or _INTROSPECTION & set(code.co_names):
+    if (
+        "numpy" not in sys.modules
+        or code.co_flags & _SUSPENDS
+        or _INTROSPECTION & set(code.co_names)
+    ):
         return False
     opcodes = code.co_code[::2]
     return sum(opcodes.count(opcode) for opcode in _OPERATIONS) >= 2

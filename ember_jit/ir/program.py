@@ -271,7 +271,9 @@ def _leaf_complaint(program: Program, node: Node) -> str | None:
         same = operand.dtype == node.dtype and RANK_OF_LAYOUT[operand.layout] == node.rank
         return None if same else f"differs from {operand}"
     if node.op == "count":
-        return None if node.dtype == INDEX and node.rank != "element" else "counts rows or the space"
+        return (
+            None if node.dtype == INDEX and node.rank != "element" else "counts rows or the space"
+        )
     if node.rank != "scalar":
         return "a constant is a scalar"
     try:

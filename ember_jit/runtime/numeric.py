@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from ember_jit.runtime.class_tags import class_tag
 from ember_jit.runtime.native.signature import MISS
 
 MISSES = 64  # in a row, before a site switches itself off
@@ -60,8 +61,8 @@ class Site:
     """
 
     miss = MISS
-    type = type
-    dict = dict
+    type_of = type
+    mapping = dict
     unready = (NameError, AttributeError, KeyError, IndexError)
 
     def __init__(
@@ -167,10 +168,10 @@ class Site:
         if key in self._known:
             self.flagged += self._known[key] is not None
             return MISS
-        kernel = self._make(key, args)
-        if kernel is None:
+        made = self._make(key, args)
+        if made is None:
             return MISS
-        found = kernel.entry(*args)
+        found = made.entry(*args)
         self.flagged += found is MISS
         return found
 
@@ -246,48 +247,3 @@ def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         if type(space) is dict and any(type(value) is array for value in list(space.values())):
             return True
     return False
-
-
-def class_tag(kind: type) -> Any:
-    """CPython's version tag of a class, a `ctypes` number that differs after every change; None if not sure."""
-    import ctypes
-
-    if not _tag_offset:
-        _tag_offset.append(_find_tag())
-    offset = _tag_offset[0]
-    if not offset:
-        return None
-    hasattr(kind, "__doc__")  # a lookup gives the class its tag
-    tag = ctypes.c_uint.from_address(id(kind) + offset)
-    return tag if tag.value else None
-
-
-_tag_offset: list[int] = []
-
-
-def _find_tag() -> int:
-    """The offset of `tp_version_tag`, tried out on a class of our own; 0 if it does not behave."""
-    import ctypes
-
-    offset = 384
-    if sys.implementation.name != "cpython" or type.__basicsize__ < offset + 4:
-        return 0
-
-    class Base:
-        pass
-
-    class Probe(Base):
-        pass
-
-    seen = set()
-    tag = ctypes.c_uint.from_address(id(Probe) + offset)
-    for change in (Probe, Base, Probe):
-        getattr(Probe, "field", None)
-        before = tag.value
-        if not before or before in seen:
-            return 0
-        seen.add(before)
-        change.field = before  # type: ignore[attr-defined]
-        if tag.value == before:
-            return 0
-    return offset

@@ -23,7 +23,9 @@ _numbers = itertools.count()
 FRIENDLY = ["+", "-", "*", "*", "+", "/", "-", "<"]
 BINARY = ["+", "-", "*", "*", "+", "/", "**", "//", "%", "<", ">=", "==", "&", "|", "<<"]
 UFUNCS_1 = "exp log sqrt sin cos tanh abs square exp2 log1p expm1 floor ceil rint sign isnan isfinite reciprocal negative logical_not".split()
-UFUNCS_2 = "maximum minimum add multiply arctan2 hypot fmax copysign logaddexp power logical_and".split()
+UFUNCS_2 = (
+    "maximum minimum add multiply arctan2 hypot fmax copysign logaddexp power logical_and".split()
+)
 REDUCTIONS = "sum max min mean std var prod any all argmax argmin".split()
 SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e308, 5e-324, -1.0, 1.0, 0.5]
 
@@ -54,7 +56,9 @@ def source_of_program(rng: random.Random, *, friendly: bool) -> str:
     kept = rng.sample(made, rng.randint(1, min(3, len(made))))
     end = rng.random()
     if end < 0.3:
-        lines.append(f"return {{'r': {_expression(rng, names, 2, friendly)}, 'k': {kept[0]}, 'w': w}}")
+        lines.append(
+            f"return {{'r': {_expression(rng, names, 2, friendly)}, 'k': {kept[0]}, 'w': w}}"
+        )
     elif end < 0.6:
         lines.append(f"return {_expression(rng, names, 2, friendly)}")
     else:
@@ -88,7 +92,11 @@ def _expression(rng: random.Random, names: list[str], depth: int, friendly: bool
         return f"-({inner()})"
     usual = ["", "", "axis=-1", "axis=-1, keepdims=True", "axis=-1, keepdims=True", "keepdims=True"]
     usual = ["axis=-1, keepdims=True", ""] if friendly else usual
-    how = rng.choice(usual if friendly or rng.random() < 0.9 else ["axis=0", "axis=1, keepdims=True", "axis=None"])
+    how = rng.choice(
+        usual
+        if friendly or rng.random() < 0.9
+        else ["axis=0", "axis=1, keepdims=True", "axis=None"]
+    )
     reduction = rng.choice(REDUCTIONS[:6] if friendly else REDUCTIONS)
     if rng.random() < 0.5:
         return f"({inner()}).{reduction}({how})"
@@ -107,10 +115,28 @@ def function_of(source: str) -> Callable[..., Any]:
 
 def friendly_inputs(rng: random.Random) -> tuple[Any, ...]:
     """Values for `x, y, w, a, n` that fit each other."""
-    shape = rng.choice([(7,), (33,), (4, 5), (3, 17), (2, 3, 4), (300,), (9, 9), (1030,), (6, 130), (3, 260), (20000,)])
+    shape = rng.choice(
+        [
+            (7,),
+            (33,),
+            (4, 5),
+            (3, 17),
+            (2, 3, 4),
+            (300,),
+            (9, 9),
+            (1030,),
+            (6, 130),
+            (3, 260),
+            (20000,),
+        ]
+    )
     kind = rng.choice("dfdfdfl")
     plain = rng.random() < 0.8
-    shapes = [shape, shape, rng.choice([shape, shape, shape[-1:], (*shape[:-1], 1)] if shape[1:] else [shape])]
+    shapes = [
+        shape,
+        shape,
+        rng.choice([shape, shape, shape[-1:], (*shape[:-1], 1)] if shape[1:] else [shape]),
+    ]
     x, y, w = (_array(rng, each, kind, plain) for each in shapes)
     return x, y, w, rng.choice([0.5, 2.0, -3.25, np.float32(1.5), 1e-9]), rng.choice([2, 0.5, 7])
 
@@ -126,7 +152,21 @@ def inputs_of(rng: random.Random) -> tuple[Any, ...]:
     y = _array(rng, shape if rng.random() < 0.9 else rng.choice([(5,), (4, 1), (7,), shape]), other)
     last = rng.choice([shape, shape, shape[-1:], (*shape[:-1], 1)])
     w = _array(rng, last, kind if rng.random() < 0.9 else "d")
-    scalars = [2, 0.5, -3.0, 1e300, 300, -1, 0, 0.0, True, np.float32(1.5), np.float64(2), np.int8(3), 2**70]
+    scalars = [
+        2,
+        0.5,
+        -3.0,
+        1e300,
+        300,
+        -1,
+        0,
+        0.0,
+        True,
+        np.float32(1.5),
+        np.float64(2),
+        np.int8(3),
+        2**70,
+    ]
     a, n = rng.choice(scalars[1:3] * 5 + scalars), rng.choice(scalars[:2] * 5 + scalars)
     if rng.random() < 0.02:
         x = x.view(type("Sub", (np.ndarray,), {}))
@@ -137,9 +177,7 @@ def inputs_of(rng: random.Random) -> tuple[Any, ...]:
     return x, y, w, a, n
 
 
-def _array(
-    rng: random.Random, shape: tuple[int, ...], kind: str, plain: bool = False
-) -> Any:
+def _array(rng: random.Random, shape: tuple[int, ...], kind: str, plain: bool = False) -> Any:
     seed = np.random.default_rng(rng.getrandbits(32))
     if kind in "fdeF":
         made = (seed.standard_normal(shape) * rng.choice([1, 1, 1, 10, 1e3])).astype(kind)
@@ -172,14 +210,21 @@ def outcome(function: Callable[..., Any], args: tuple[Any, ...], state: dict[str
         try:
             value = function(*args)
         except Exception as exc:  # noqa: BLE001 - whatever it raises is what is compared
-            line = exc.__traceback__.tb_next.tb_lineno if exc.__traceback__ and exc.__traceback__.tb_next else 0
+            line = (
+                exc.__traceback__.tb_next.tb_lineno
+                if exc.__traceback__ and exc.__traceback__.tb_next
+                else 0
+            )
             raised = (type(exc).__name__, f"{exc} at {line}")
     warned = tuple((str(w.message), w.category.__name__, w.lineno) for w in caught)
     return Outcome(value, raised, warned)
 
 
 def compared(
-    plain: Callable[..., Any], compiled: Callable[..., Any], args: tuple[Any, ...], state: dict[str, str]
+    plain: Callable[..., Any],
+    compiled: Callable[..., Any],
+    args: tuple[Any, ...],
+    state: dict[str, str],
 ) -> str:
     """What differs between the two on these arguments, their contents afterwards included; they are put back."""
     before = [np.copy(each) if isinstance(each, np.ndarray) else each for each in args]
@@ -219,7 +264,9 @@ def _values_differ(a: Any, b: Any) -> str:
     if type(a) is not type(b):
         return f"a {type(b).__name__}, not a {type(a).__name__}"
     if isinstance(a, dict):
-        return next((d for k in a if (d := _values_differ(a[k], b[k]))), "" if [*a] == [*b] else "keys")
+        return next(
+            (d for k in a if (d := _values_differ(a[k], b[k]))), "" if [*a] == [*b] else "keys"
+        )
     if isinstance(a, list):
         return next((d for x, y in zip(a, b, strict=True) if (d := _values_differ(x, y))), "")
     if isinstance(a, np.ndarray | np.generic):
@@ -228,7 +275,11 @@ def _values_differ(a: Any, b: Any) -> str:
         if isinstance(a, np.ndarray):
             wanted = [s for s, n in zip(a.strides, a.shape, strict=True) if n > 1]
             got = [s for s, n in zip(b.strides, b.shape, strict=True) if n > 1]
-            if a.size and (wanted != got or a.flags.owndata != b.flags.owndata or a.flags.writeable != b.flags.writeable):
+            if a.size and (
+                wanted != got
+                or a.flags.owndata != b.flags.owndata
+                or a.flags.writeable != b.flags.writeable
+            ):
                 return f"strides {b.strides} {b.flags.owndata}, not {a.strides} {a.flags.owndata}"
         if a.tobytes() != b.tobytes():
             return f"other bits: {b!r}, not {a!r}"

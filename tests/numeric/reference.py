@@ -63,11 +63,18 @@ def _space(typed: Typed, args: tuple[Any, ...]) -> tuple[int, ...] | None:
     given = zip(args, typed.program.operands, typed.kinds, typed.input_ndims, strict=True)
     for value, operand, kind, ndim in given:
         if kind != "array":
-            wanted = {"float": float, "int": int, "bool": bool}.get(kind) or np.dtype(operand.dtype).type
+            wanted = {"float": float, "int": int, "bool": bool}.get(kind) or np.dtype(
+                operand.dtype
+            ).type
             if type(value) is not wanted:
                 return None
             continue
-        if type(value) is not np.ndarray or value.ndim != ndim or value.dtype != operand.dtype or not value.size:
+        if (
+            type(value) is not np.ndarray
+            or value.ndim != ndim
+            or value.dtype != operand.dtype
+            or not value.size
+        ):
             return None
         if operand.layout != "strided" and not value.flags.c_contiguous:
             return None
@@ -111,5 +118,7 @@ def _value(node: Node, args: list[Any], inputs: list[Any], shape: tuple[int, ...
     if node.op in ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"):
         whole = np.ascontiguousarray(args[0])
         reduce: Any = getattr(np, node.op)
-        return np.asarray(reduce(whole, axis=1, keepdims=True) if node.rank == "row" else reduce(whole)).reshape(-1, 1)
-    return getattr(np, node.op)(*args, dtype=None if dtype == bool else dtype)
+        return np.asarray(
+            reduce(whole, axis=1, keepdims=True) if node.rank == "row" else reduce(whole)
+        ).reshape(-1, 1)
+    return getattr(np, node.op)(*args, dtype=None if dtype.char == "?" else dtype)

@@ -69,7 +69,7 @@ class _Weaver:
         if not isinstance(node, ast.AST):
             return node
         region = self.expressions.get(id(node))
-        if region is not None:
+        if region is not None and isinstance(node, ast.expr):
             return _expression(region, node)
         self._inside(node)
         return node
@@ -79,14 +79,14 @@ def _statements(region: NumericRegion) -> list[ast.stmt]:
     """The statements of a region with its kernel in front."""
     where = region.body[0]
     leaves = _leaves(region)
-    out: list[ast.stmt] = [
-        _placed(ast.Assign([_store(name)], node), node) for name, node in leaves
-    ]
+    out: list[ast.stmt] = [_placed(ast.Assign([_store(name)], node), node) for name, node in leaves]
     test = _test(region, leaves)
     if all(each.safe for each in region.inputs):
         out.append(ast.Assign([_store(GO)], test))
     else:
-        missing = ast.ExceptHandler(_site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))])
+        missing = ast.ExceptHandler(
+            _site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))]
+        )
         out.append(ast.Try([ast.Assign([_store(GO)], test)], [missing], [], []))
     plain = [_with_leaves(each, leaves) for each in region.body]
     taken = _taken(region)
@@ -95,7 +95,10 @@ def _statements(region: NumericRegion) -> list[ast.stmt]:
         out += plain
     else:
         out[-1].orelse = plain  # type: ignore[attr-defined]
-        out += [ast.Assign([_store(name)], ast.Constant(None)) for name in (RESULT, *(n for n, _ in leaves))]
+        out += [
+            ast.Assign([_store(name)], ast.Constant(None))
+            for name in (RESULT, *(n for n, _ in leaves))
+        ]
     return [_placed(each, where) for each in out]
 
 
@@ -125,7 +128,11 @@ def result_steps(region: NumericRegion) -> list[int]:
 
 
 def _part(place: int, count: int) -> ast.expr:
-    return _load(RESULT) if count == 1 else ast.Subscript(_load(RESULT), ast.Constant(place), ast.Load())
+    return (
+        _load(RESULT)
+        if count == 1
+        else ast.Subscript(_load(RESULT), ast.Constant(place), ast.Load())
+    )
 
 
 def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
@@ -133,7 +140,9 @@ def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
     leaves = _leaves(region)
     test = _test(region, leaves)
     if leaves:
-        first: list[ast.expr] = [_placed(ast.NamedExpr(_store(n), leaf), leaf) for n, leaf in leaves]
+        first: list[ast.expr] = [
+            _placed(ast.NamedExpr(_store(n), leaf), leaf) for n, leaf in leaves
+        ]
         test = ast.Subscript(ast.Tuple([*first, test], ast.Load()), ast.Constant(-1), ast.Load())
     forget: list[ast.expr] = [ast.NamedExpr(_store(RESULT), ast.Constant(None))]
     value = ast.Subscript(
@@ -153,7 +162,9 @@ def _test(region: NumericRegion, leaves: list[tuple[str, ast.expr]]) -> ast.expr
     guards += _type_guards(region)
     entry, again = (
         ast.Compare(
-            ast.NamedExpr(_store(RESULT), ast.Call(_site(region, name), [copied(a, {}) for a in args], [])),
+            ast.NamedExpr(
+                _store(RESULT), ast.Call(_site(region, name), [copied(a, {}) for a in args], [])
+            ),
             [ast.IsNot()],
             [_site(region, "miss")],
         )
@@ -170,7 +181,7 @@ def _type_guards(region: NumericRegion) -> list[ast.expr]:
     found: dict[str, ast.expr] = {}
     for each in region.inputs:
         if each.kind in ("key", "view") and isinstance(each.node, ast.Subscript):
-            wanted = "dict" if each.kind == "key" else "ndarray"
+            wanted = "mapping" if each.kind == "key" else "ndarray"
             base = ast.unparse(each.node.value)
             found[base + wanted] = _is(_type_of(region, each.node.value), _site(region, wanted))
         elif each.kind == "field" and isinstance(each.node, ast.Attribute):
@@ -182,7 +193,7 @@ def _type_guards(region: NumericRegion) -> list[ast.expr]:
 
 
 def _type_of(region: NumericRegion, node: ast.expr) -> ast.expr:
-    return ast.Call(_site(region, "type"), [copied(node, {})], [])
+    return ast.Call(_site(region, "type_of"), [copied(node, {})], [])
 
 
 def _is(left: ast.expr, right: ast.expr) -> ast.expr:
@@ -205,7 +216,9 @@ def _with_leaves(node: Any, leaves: list[tuple[str, ast.expr]]) -> Any:
 
 
 def _is_constant(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(
+        statement.value, ast.Constant
+    )
 
 
 class _Swap(ast.NodeTransformer):

@@ -1,9 +1,9 @@
 """A region as a Python function of its inputs: for reading, and for measuring what plain NumPy takes.
 
-    def region(x, self_w):
-        s2 = x * self_w
-        s3 = np.exp(s2)
-        return s3
+def region(x, self_w):
+    s2 = x * self_w
+    s3 = np.exp(s2)
+    return s3
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def _line(step: Step, name: str, texts: list[str]) -> list[str]:
         return [f"{name} = {args[0]}", f"{name} {_SIGNS[step.op]}= {args[1]}"]
     if step.value == "operator" and step.op in _SIGNS:
         sign = _SIGNS[step.op]
-        return [f"{name} = {sign}{args[0]}" if len(args) == 1 else f"{name} = {args[0]} {sign} {args[1]}"]
+        return [
+            f"{name} = {sign}{args[0]}"
+            if len(args) == 1
+            else f"{name} = {args[0]} {sign} {args[1]}"
+        ]
     if isinstance(step.value, Reduction):
         how = step.value
         given = [f"axis={how.axis}"] if how.axis is not None else []
@@ -77,7 +81,9 @@ def _line(step: Step, name: str, texts: list[str]) -> list[str]:
         given += [f"ddof={how.ddof}"] if how.ddof else []
         return [f"{name} = {args[0]}.{step.op}({', '.join(given)})"]
     if step.op == "view":
-        index = ", ".join(":" if each == "all" else "..." if each is ... else "None" for each in step.value)
+        index = ", ".join(
+            ":" if each == "all" else "..." if each is ... else "None" for each in step.value
+        )
         return [f"{name} = {args[0]}[{index}]"]
     if step.op == "astype":
         kind = step.value if isinstance(step.value, str) else getattr(step.value, "__name__", "")

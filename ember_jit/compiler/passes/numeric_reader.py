@@ -156,16 +156,19 @@ class Reader:
         if op is None:
             raise Boundary("`not` asks for the truth of a whole array")
         if isinstance(node.operand, ast.Constant) and op == "negative":
-            if type(node.operand.value) not in (int, float):
+            number = node.operand.value
+            if not isinstance(number, int | float) or isinstance(number, bool):
                 raise Boundary("it is no number")
-            return self._step("const", (), node, -node.operand.value)
+            return self._step("const", (), node, -number)
         return self._op(op, (self.read(node.operand),), node, "operator")
 
     def _compare(self, node: ast.Compare) -> int:
         op = COMPARISON.get(type(node.ops[0]))
         if op is None or len(node.ops) != 1:
             raise Boundary("only one comparison of two values is an array operation")
-        return self._op(op, (self.read(node.left), self.read(node.comparators[0])), node, "operator")
+        return self._op(
+            op, (self.read(node.left), self.read(node.comparators[0])), node, "operator"
+        )
 
     def _attribute(self, node: ast.Attribute) -> int:
         live = self.scope.live(node)
@@ -181,7 +184,9 @@ class Reader:
     def _subscript(self, node: ast.Subscript) -> int:
         key = node.slice
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            if isinstance(node.value, ast.Name) and node.value.id in self.scope.variables - {*self.defs}:
+            if isinstance(node.value, ast.Name) and node.value.id in self.scope.variables - {
+                *self.defs
+            }:
                 return self._input(node, "key", False)
             raise Boundary("it is an item of something that is no plain variable")
         index = _index(key)

@@ -171,7 +171,9 @@ class _Run:
         self.reader = reader
         self.body: list[ast.stmt] = []
         self.computes: list[bool] = []
-        self.replayed: set[str] = set()  # variables that are constants: assigned as they are written
+        self.replayed: set[str] = (
+            set()
+        )  # variables that are constants: assigned as they are written
         self.results: dict[int, int] = {}
         self.closed = False
 
@@ -223,7 +225,11 @@ class _Run:
         if not isinstance(target, ast.Name) or target.id not in self.reader.fresh:
             raise Boundary("it changes what may be seen elsewhere")
         whole = ast.copy_location(
-            ast.BinOp(ast.copy_location(ast.Name(target.id, ast.Load()), target), statement.op, statement.value),
+            ast.BinOp(
+                ast.copy_location(ast.Name(target.id, ast.Load()), target),
+                statement.op,
+                statement.value,
+            ),
             statement,
         )
         step = self.reader.read(whole)

@@ -1,8 +1,8 @@
 """What the names of a function mean to a numeric region: variables, live functions, fields of the owner.
 
-    np.exp      the live object, if `np` is a module that no variable hides
-    self.w      a field, if reading it runs no code: no descriptor in the class, no `__getattribute__`
-    rows        a variable: every name that the function binds
+np.exp      the live object, if `np` is a module that no variable hides
+self.w      a field, if reading it runs no code: no descriptor in the class, no `__getattribute__`
+rows        a variable: every name that the function binds
 """
 
 from __future__ import annotations

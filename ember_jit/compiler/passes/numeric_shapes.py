@@ -66,7 +66,8 @@ class Shapes:
 
     def _step(self, step: Step, steps: list[Axes]) -> Axes:
         if step.op == "input":
-            return self._inputs[step.value]
+            number: int = step.value
+            return self._inputs[number]
         if step.op == "const":
             return ()
         if step.op == "view":
@@ -82,9 +83,7 @@ class Shapes:
         if len(left) < len(right):
             left, right = right, left
         gap = len(left) - len(right)
-        return left[:gap] + tuple(
-            self._met(a, b) for a, b in zip(left[gap:], right, strict=True)
-        )
+        return left[:gap] + tuple(self._met(a, b) for a, b in zip(left[gap:], right, strict=True))
 
     def _met(self, left: int, right: int) -> int:
         if left == ONE or right == ONE:

@@ -89,7 +89,21 @@ class _Value:
 
 
 _OPERATORS_ON_SCALARS = frozenset(
-    "add subtract multiply true_divide negative positive absolute less less_equal greater greater_equal equal not_equal".split()
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "true_divide",
+        "negative",
+        "positive",
+        "absolute",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "equal",
+        "not_equal",
+    ]
 )
 _WEAK = {"float": float, "int": int}
 
@@ -117,7 +131,11 @@ class _Demand(Exception):
 
 class _Typing:
     def __init__(
-        self, region: NumericRegion, seen: Sequence[Seen], numerics: Numerics, integers: dict[int, str]
+        self,
+        region: NumericRegion,
+        seen: Sequence[Seen],
+        numerics: Numerics,
+        integers: dict[int, str],
     ) -> None:
         import numpy
 
@@ -211,7 +229,8 @@ class _Typing:
     # ------------------------------------------------------------------ steps
     def _leaf(self, index: int, step: Step) -> _Value:
         if step.op == "input":
-            return self.inputs[step.value]
+            number: int = step.value
+            return self.inputs[number]
         kind: Kind = type(step.value).__name__  # type: ignore[assignment]
         return _Value(-1, {"float": "d", "int": INDEX, "bool": BOOL}[kind], kind, step.value)
 
@@ -279,8 +298,9 @@ class _Typing:
         """`x ** 2` is a square, and so on, as in NumPy."""
         base, exponent = args
         number = exponent.number if exponent.node < 0 else None
-        if base.kind == "array" and number == 2 and type(number) in (int, float):
-            if base.dtype in FLOATS or (type(number) is int and base.dtype in INTEGERS):
+        if base.kind == "array" and type(number) in (int, float) and number == 2:
+            kinds = FLOATS + INTEGERS if type(number) is int else FLOATS
+            if base.dtype in kinds:
                 return [base], Step("square", step.args[:1], step.value, step.line)
         if step.value is not None and base.dtype in FLOATS and number in (-1, 0, 0.5, 1):
             fast = {0.5: "sqrt", -1: "reciprocal"}.get(number)
@@ -357,7 +377,11 @@ class _Typing:
         count = self._count(step, rank)
         mean = self._divided(build.reduce("sum", value.node, rank), count)
         squares = build.op("square", build.op("subtract", value.node, mean))
-        left = build.op("maximum", build.op("subtract", count, build.const(step.value.ddof, INDEX)), build.const(0, INDEX))
+        left = build.op(
+            "maximum",
+            build.op("subtract", count, build.const(step.value.ddof, INDEX)),
+            build.const(0, INDEX),
+        )
         node = self._divided(build.reduce("sum", squares, rank), left)
         if step.op == "std":
             node = build.op("sqrt", node)
@@ -434,5 +458,7 @@ _RULES: dict[str, Callable[[_Typing, int, Step], _Value]] = {
     "mean": _Typing._mean,
     "var": _Typing._variance,
     "std": _Typing._variance,
-    **dict.fromkeys("sum prod max min any all argmax argmin".split(), _Typing._reduction),
+    **dict.fromkeys(
+        ["sum", "prod", "max", "min", "any", "all", "argmax", "argmin"], _Typing._reduction
+    ),
 }
