@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
+from ember_jit.compiler.native_code import Emit
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
 from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
@@ -42,23 +43,6 @@ class Details:
     speedup: float | None
 
 
-Emit = Callable[[Typed], "Callable[..., Any] | str"]
-
-
-def emit(found: Typed) -> Callable[..., Any] | str:
-    """The entry of a kernel for a typed program, or why there is none."""
-    from ember_jit.compiler import kernels
-    from ember_jit.compiler.kernels.entry import make_entry
-
-    reason = kernels.supported(found.program)
-    if reason:
-        return reason
-    code = kernels.compile_object(found.program)
-    return make_entry(
-        found.program, code, found.ndim, found.kinds, found.input_ndims, found.keepdims
-    )
-
-
 _NUMBERS: dict[type, tuple[Kind, str]] = {
     bool: ("bool", "?"),
     int: ("int", INDEX),
@@ -73,11 +57,16 @@ def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ..
         began = time.perf_counter()
         region: NumericRegion = site.region
         outputs = result_steps(region)
-        try:
-            found = typed(region, outputs, [seen_as(each, site.ndarray) for each in args], numerics)
-        except Unfit as reason:
-            return str(reason)
-        entry = emit(found)
+        modes: tuple[Numerics, ...] = ("fast", "strict") if numerics == "fast" else ("strict",)
+        for mode in modes:  # what has no fast kernel may have a strict one
+            try:
+                seen = [seen_as(each, site.ndarray) for each in args]
+                found = typed(region, outputs, seen, mode)
+            except Unfit as reason:
+                return str(reason)
+            entry = emit(found)
+            if not isinstance(entry, str):
+                break
         if isinstance(entry, str):
             return entry
         took = (time.perf_counter() - began) * 1e3

@@ -79,6 +79,7 @@ class NumericRegion:
         results: the expressions of its last statement that are results, by the id of their node.
         functions: NumPy's functions that it calls: (the expression that names it, the live function).
         boundary: (line, why): what ended it.
+        text: its source.
     """
 
     number: int
@@ -90,6 +91,7 @@ class NumericRegion:
     results: dict[int, int] = field(default_factory=dict)
     functions: list[tuple[ast.expr, Any]] = field(default_factory=list)
     boundary: tuple[int, str] = (0, "")
+    text: str = ""
 
     @property
     def lines(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from typing import Any
 from ember_jit.compiler.passes.numeric_reader import Boundary, Reader
 from ember_jit.compiler.passes.numeric_scope import Scope, loads
 from ember_jit.ir.region import NumericRegion, Step
-from ember_jit.ir.syntax import walk
+from ember_jit.ir.syntax import source_text, walk
 
 LEAST = 2  # passes of NumPy's over the data that are worth a kernel
 _SCOPES = (
@@ -92,6 +92,7 @@ class _Finder:
             return 0
         region = self._region(reader, run.body)
         region.results = run.results
+        region.text = "; ".join(source_text(each) for each in run.body)
         region.boundary = why
         inside = loads(run.body)
         again = {each.text for each in reader.inputs}  # a loop may bring it back to its start
@@ -157,6 +158,7 @@ class _Finder:
                 if self._worthwhile(reader):
                     region = self._region(reader, [])
                     region.expression = node
+                    region.text = source_text(node)
                     region.outputs = [("", step)]
                     region.boundary = (node.lineno, "its value goes into a larger statement")
                     return

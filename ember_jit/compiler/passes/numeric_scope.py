@@ -20,6 +20,7 @@ from ember_jit.compiler.analysis.values import (
     type_lookup,
 )
 from ember_jit.ir.syntax import walk
+from ember_jit.runtime.originals import original_code
 
 _BINDS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -41,7 +42,8 @@ class Scope:
         self.unbindable: set[str] = set()
         self.loaded = loads([node])
         self._foreign: set[str] = set()
-        self._free = set(function.__code__.co_freevars)
+        code = original_code(function)
+        self._free = set(code.co_freevars)
         stored: set[str] = set()
         for each in walk(node):
             if isinstance(each, ast.Name):
@@ -65,6 +67,7 @@ class Scope:
         first = (*node.args.posonlyargs, *node.args.args)[:1]
         self.owner_name = first[0].arg if first and first[0].arg not in stored else ""
         self.variables |= stored - self._foreign
+        self.variables &= {*code.co_varnames, *code.co_cellvars}  # not those of nested functions
         self.variables -= self._foreign
         self.owner = owner
         self.kind: type | None = None
