@@ -108,7 +108,7 @@ def _is_pure_method(kind: type, name: str) -> bool:
 
 def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     """What the runtime must know of a live callable."""
-    effect = inference.effect(callee)
+    effect = inference.met(callee)
     if not effect.schedulable and effect.label is None:
         return UNKNOWN
     claims = effect.label.claims if effect.label is not None else ()
@@ -281,7 +281,7 @@ def _fill(
     plan.labelled = frozenset(site.number for site in function.sites if site.label is not None)
     plan.classify = lambda callee: verdict_of(callee, inference, options)
     if options.recursive:
-        plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
+        plan.enter = lambda callee: stand_in(callee, inference.met(callee), options) or callee
 
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:

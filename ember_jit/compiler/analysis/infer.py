@@ -28,6 +28,7 @@ from ember_jit.compiler.analysis.facts import (
     Reason,
     same_function,
 )
+from ember_jit.compiler.analysis.patience import Patience, alike
 from ember_jit.compiler.analysis.values import (
     MISSING,
     Abstract,
@@ -44,6 +45,11 @@ from ember_jit.runtime.originals import original_code
 _TRIVIAL = Operator.__call__.__code__
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
+
+
+_NOT_LOOKED_INTO = Effect(
+    UNKNOWN, "nothing could be inferred of others of its kind, and it was not looked into"
+)
 
 
 class _Progress(threading.local):
@@ -67,11 +73,28 @@ class Inference:
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
         self._progress = _Progress()
+        self._patience = Patience()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
         """The effect of calling `obj` now."""
         return self.of(obj).effect
+
+    def met(self, obj: Any) -> Effect:
+        """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
+        kind = alike(obj)
+        if kind is None or self._is_remembered(obj):
+            return self.effect(obj)
+        if self._patience.is_spent(kind):
+            return _NOT_LOOKED_INTO
+        effect = self.effect(obj)
+        self._patience.looked(kind, effect.kind == UNKNOWN and effect.label is None)
+        return effect
+
+    def _is_remembered(self, obj: Any) -> bool:
+        method = type(obj) is MethodType
+        found = self._cache.get((id(obj.__func__), id(obj.__self__)) if method else (id(obj), 0))
+        return found is not None and found[0]() is (obj.__self__ if method else obj)
 
     def of(self, obj: Any) -> Inferred:
         """The effect of calling `obj`, with its guards."""

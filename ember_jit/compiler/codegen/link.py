@@ -62,7 +62,9 @@ def link_in_place(
 
 def _renamed(code: CodeType, ours: str, theirs: str) -> CodeType:
     """`code` and all code in it, with qualified names that start with `theirs` where they started with `ours`."""
-    qualname = theirs + code.co_qualname.removeprefix(ours)
+    qualname = code.co_qualname
+    if qualname == ours or qualname.startswith(f"{ours}."):  # else it is declared `global` there
+        qualname = theirs + qualname.removeprefix(ours)
     consts: list[Any] = []
     for const in code.co_consts:
         if isinstance(const, CodeType):

@@ -51,7 +51,7 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
 def standing_of(callee: Any, inference: Inference, options: Options) -> Standing:
     """Whether a live callable may be started ahead by the fallback."""
     try:
-        effect = inference.effect(callee)
+        effect = inference.met(callee)
     except RecursionError:  # no room on the stack to look: nothing is known
         return Standing(False, False, False)
     kinds = (PURE, QUERY) if options.speculate == "query" else (PURE,)
