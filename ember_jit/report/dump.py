@@ -25,8 +25,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.passes.straight import CALL, CODE, TYPE, UNIT, Straight
+from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
@@ -34,6 +33,7 @@ from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
+from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
 
 _UNIT = "_unit"
 _TITLES = {
@@ -114,16 +114,17 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
     if made is not None:
         for ending, form in FORMATS.items():
             yield f"plan.{ending}", form(made)
+    title = f"{found.name} ({found.file}:{found.line})"
     if artifacts.issues:
-        head = f"# Issue programs of {found.name} ({found.file}:{found.line}).  _w: the run; _e: guarded operations.\n\n\n"
+        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n\n\n"
         yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
     if artifacts.retire is not None and source is not None:
-        yield "retire.py", retire_text(found, artifacts.retire, source)
+        yield "retire.py", retire_text(title, artifacts.retire, source)
     if artifacts.straight is not None and source is not None:
-        yield "straight.py", straight_text(artifacts.straight, source)
+        yield "straight.py", straight_text(title, artifacts.straight, source)
 
 
-def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
+def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     """The retire program as Python, with the user's lines as comments where they were changed."""
     clean = _named_unit(node)
     text = ast.unparse(clean)
@@ -137,7 +138,7 @@ def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
             printed.lineno, f"# line {original.lineno}: {source.line(original.lineno)}"
         )
     lines = [
-        f"# Retire program of {found.name} ({found.file}:{found.line}).",
+        f"# Retire program of {title}.",
         "# _unit: the function's unit; _w: this run.  has/take: a call that was issued ahead; done: one made here.",
         "# The first branch is the function as it was written, for runs that do not overlap.",
         "",
@@ -150,7 +151,7 @@ def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
     return "\n".join(lines) + "\n"
 
 
-def straight_text(made: Straight, source: Source) -> str:
+def straight_text(title: str, made: Straight, source: Source) -> str:
     """A straight function as Python, with the user's lines as comments above their straight calls."""
     names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
     names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
@@ -165,7 +166,7 @@ def straight_text(made: Straight, source: Source) -> str:
     printed = ast.unparse(node).splitlines()
     where = iter(sorted(made.lines))
     lines = [
-        f"# Straight form of {node.name} ({source.filename}:{source.first}): nothing in it could overlap.",
+        f"# Straight form of {title}: nothing in it could overlap.",
         "# _unit: the function's unit.  _call is None where compiled code is disabled: then every call is made as written.",
         "",
     ]
@@ -183,7 +184,7 @@ def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            if constant.value == MARKER and type(constant.value) is str:
+            if constant.value == UNIT and type(constant.value) is str:
                 return ast.copy_location(ast.Name(_UNIT, ast.Load()), constant)
             return constant
 

@@ -13,15 +13,15 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler import driver
-from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
 from ember_jit.compiler.driver import Artifacts
 from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_of
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function
 from ember_jit.report.schedule import Schedule, schedule
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import MISSING, instance_dict, type_lookup
+from ember_jit.runtime.triage import reason_to_leave
 
 COMPILED = "compiled"
 TRACED = "traced"
