@@ -121,7 +121,9 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
     """`EMBER_JIT_DUMP=DIR`: write down what compiling each function produced."""
     from ember_jit.config import config
 
-    if config().dump_dir is not None:
+    if (
+        config().dump_dir is not None and not unit.origin
+    ):  # what is from a bundle is text in the bundle
         import importlib
 
         importlib.import_module("ember_jit.report.dump").dump_compiled(

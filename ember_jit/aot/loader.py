@@ -93,6 +93,10 @@ class Bundle:
     def __repr__(self) -> str:
         return f"<ember_jit bundle {self.path!r}: {len(self.manifest.units)} functions>"
 
+    def text(self, entry: str) -> str:
+        """An entry that is text: a generated program, to read."""
+        return self._entries[entry].decode()
+
     # ------------------------------------------------------------------ what the provider asks
     def covers(self, unit: Unit) -> bool:
         """Whether it says what becomes of this function; says once if it did, and the source has changed."""
@@ -111,6 +115,7 @@ class Bundle:
         record, function = self._record(unit), unit.function()
         if record is None or function is None:
             return None
+        unit.origin = self.path
         if record.form == PLAIN:
             unit.stats.left_alone = record.reason
             return None
@@ -131,11 +136,10 @@ class Bundle:
         self._answer(plan, unit.options)
         if programs:
             filename = program_file(original)
-            text = self._entries[record.text[0]].decode()
+            text = self.text(record.text[0])
             linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
             codes = {name: at_home(each, filename) for name, each in programs}
             link_programs(plan, function, original, codes, record.issues)
-        unit.origin = self.path
         return place(at_home(code, original.co_filename), live), plan
 
     # ------------------------------------------------------------------ what the runtime asks
