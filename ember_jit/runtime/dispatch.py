@@ -183,8 +183,8 @@ class Unit:
             result: tuple[CodeType, Plan | None] | None = None
             try:
                 result = self._compile(self, owner)
-            except RecursionError:
-                raise
+            except (RecursionError, Warning):
+                raise  # a warning of ours that the user has turned into an error: the stub stays for the next call
             except Exception as exc:
                 if is_from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
