@@ -22,7 +22,6 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -263,7 +262,8 @@ def read(path: str | os.PathLike[str], *, digest: str | None = None) -> Bundle:
     """
     shown = os.fspath(path)
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError as exc:
         raise BundleError(f"{shown} cannot be read: {exc.strerror or exc}") from None
     try:

@@ -29,7 +29,7 @@ OVERLAPS, STRAIGHT, PLAIN, DEFERS = "overlaps", "straight", "plain", "defers out
 _SHAPING = ("parallel_threshold", "effects", "assume", "max_extra_calls", "recursive")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Maker:
     """What a bundle was made with, which is what its code is good for.
 
@@ -65,7 +65,7 @@ class Maker:
         return ""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class Record:
     """One function in a bundle.
 
@@ -98,7 +98,7 @@ class Record:
     undecorated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Manifest:
     """What a bundle holds.
 
