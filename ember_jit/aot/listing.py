@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ember_jit.aot.loader import Bundle
 from ember_jit.aot.manifest import DEFERS, OVERLAPS, PLAIN, Record
-from ember_jit.errors import UnknownNodeError, near_misses
+from ember_jit.errors import TargetError, near_misses
 
 
 def listing(found: Bundle) -> str:
@@ -57,11 +57,15 @@ def programs(found: Bundle, name: str) -> str:
     """The generated programs of the functions of this name (`Answer.forward`, or `Answer`), as text.
 
     Raises:
-        UnknownNodeError: it holds no such function.
+        TargetError: it holds no such function.
     """
     chosen = [each for each in found.manifest.units if name in (each.name, each.name.split(".")[0])]
     if not chosen:
-        names = [each.name for each in found.manifest.units]
-        raise UnknownNodeError(f"{found.path} holds no function {name!r}{near_misses(name, names)}")
+        names = {
+            part for each in found.manifest.units for part in (each.name, each.name.split(".")[0])
+        }
+        raise TargetError(
+            f"{found.path} holds no function {name!r}{near_misses(name, sorted(names))}"
+        )
     texts = [found.text(entry) for each in chosen for entry in each.text]
     return "\n\n".join(texts) or f"{name}: {_what(chosen[0])}"
