@@ -4,18 +4,21 @@
     explain.txt          what was done and why not more (`explain`)
     source.py            the source that was compiled
     ir-1-lowered.txt     the IR after each stage
+    ir-2-escape.diff     what that stage changed
     plan.txt .mmd .dot   the dataflow graph: text, Mermaid, Graphviz
     issue.py             the generated issue programs
     retire.py            the retire program: the function as it runs now
     straight.py          the same where nothing overlaps: calls go straight to `forward`
+    timings.txt          how long each stage of the compiler took
 
-The generated programs are Python that parses.  Names and text are the same from run to run.
+The generated programs are Python that parses.  Names and text are the same from run to run, times apart.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import difflib
 import hashlib
 import re
 import textwrap
@@ -45,6 +48,7 @@ _TITLES = {
     "issue.py": "the issue programs: they walk ahead and start calls",
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
+    "timings.txt": "how long each stage of the compiler took",
 }
 
 
@@ -93,7 +97,7 @@ def _write(found: Survey, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     texts = dict(_texts(found))
     index = [f"{found.name}, {found.file}:{found.line}", ""]
-    index += [f"{name:<20} {_TITLES.get(name, 'the IR after this stage')}" for name in texts]
+    index += [f"{name:<20} {_title(name)}" for name in texts]
     paths = []
     for name, text in {"index.txt": "\n".join(index) + "\n", **texts}.items():
         path = directory / name
@@ -102,14 +106,26 @@ def _write(found: Survey, directory: Path) -> list[Path]:
     return paths
 
 
+def _title(name: str) -> str:
+    other = (
+        "what this stage changed in the IR" if name.endswith(".diff") else "the IR after this stage"
+    )
+    return _TITLES.get(name, other)
+
+
 def _texts(found: Survey) -> Iterator[tuple[str, str]]:
     yield "explain.txt", f"{explanation_of(found)}\n"
     source, artifacts = found.source, found.artifacts
     if source is not None:
         text = textwrap.dedent("\n".join(source.lines))
         yield "source.py", f"# {source.filename}, from line {source.first}\n{text}\n"
+    before = ""
     for number, (name, function) in enumerate(artifacts.stages.items(), start=1):
-        yield f"ir-{number}-{name}.txt", print_function(function)
+        printed = print_function(function)
+        yield f"ir-{number}-{name}.txt", printed
+        if before:
+            yield f"ir-{number}-{name}.diff", difference(before, printed) or "nothing changed\n"
+        before = printed
     made = found.schedule()
     if made is not None:
         for ending, form in FORMATS.items():
@@ -122,6 +138,22 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         yield "retire.py", retire_text(title, artifacts.retire, source)
     if artifacts.straight is not None and source is not None:
         yield "straight.py", straight_text(title, artifacts.straight, source)
+    if artifacts.timings:
+        yield "timings.txt", timings_text(artifacts.timings)
+
+
+def difference(before: str, after: str) -> str:
+    """What a pass changed in the printed IR, as a unified diff; empty if it changed nothing."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), "before", "after", n=2, lineterm=""
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def timings_text(timings: dict[str, float]) -> str:
+    """The stages of the compiler with their times, and all of them together."""
+    rows = [*timings.items(), ("all", sum(timings.values()))]
+    return "".join(f"{name:<12} {seconds * 1e3:8.3f} ms\n" for name, seconds in rows)
 
 
 def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
