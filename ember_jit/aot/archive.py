@@ -31,14 +31,20 @@ def encode(entries: Mapping[str, bytes]) -> bytes:
     Raises:
         BundleError: a name is not one that a bundle may hold, or there is more than a zip file holds.
     """
+    for name in entries:
+        if not _NAME.fullmatch(name):
+            raise BundleError(f"{name!r} is no name for an entry of a bundle")
+    return _encoded(entries, {name: crc32(data) for name, data in entries.items()})
+
+
+def _encoded(entries: Mapping[str, bytes], sums: Mapping[str, int]) -> bytes:
+    """The zip file, with the checksums of its entries given."""
     out: list[bytes] = []
     directory: list[bytes] = []
     place = 0
     for name in sorted(entries):
-        if not _NAME.fullmatch(name):
-            raise BundleError(f"{name!r} is no name for an entry of a bundle")
         data, title = entries[name], name.encode("ascii")
-        crc, size = crc32(data), len(data)
+        crc, size = sums[name], len(data)
         common = (_VERSION, 0, 0, _MIDNIGHT, _FIRST_DAY, crc, size, size, len(title), 0)
         head = _LOCAL.pack(b"PK\x03\x04", *common) + title
         directory.append(
@@ -68,6 +74,7 @@ def decode(data: bytes) -> dict[str, bytes]:
     if start + listed + _END.size != len(data) or comment:
         raise BundleError("its directory of entries is damaged")
     entries: dict[str, bytes] = {}
+    sums: dict[str, int] = {}
     at = start
     for _ in range(count):
         if at + _CENTRAL.size > len(data):
@@ -87,9 +94,10 @@ def decode(data: bytes) -> dict[str, bytes]:
         if body + size > start:
             raise BundleError(f"{name} does not lie where the directory says")
         found = entries[name] = data[body : body + size]
-        if crc32(found) != crc:
+        sums[name] = crc32(found)
+        if sums[name] != crc:
             raise BundleError(f"{name} is damaged")
-    again = encode(entries)
+    again = _encoded(entries, sums)
     if again != data:
         raise BundleError(f"it is not as it was written{_place_of(entries, data, again)}")
     return entries

@@ -10,6 +10,7 @@ compiler nor the loader of bundles; the first decoration prepares whichever will
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from types import CodeType
 from typing import Any, Protocol
@@ -96,3 +97,12 @@ def _driver() -> Any:
         if exc.name is not None and (exc.name == _PACKAGE or exc.name.startswith(f"{_PACKAGE}.")):
             return None
         raise
+
+
+def _forget_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)  # the thread that held it does not exist there

@@ -58,3 +58,28 @@ def test_it_is_no_pass_by_leaving_all_alone() -> None:
     with events.record() as log:
         assert op(inputs=3) == [4, 5, 2, 3, 4]
     assert len(log.calls) >= 5
+
+
+def test_constants_survive_the_bundle() -> None:
+    """Slices (constants since 3.14), tuples of tuples, frozensets, the two zeros, text that looks like ours."""
+    space = namespace(
+        """
+        @pure
+        class Echo(Operator):
+            def forward(self, *, inputs): return inputs
+        @bundled
+        class Op(Operator):
+            def __init__(self): self.a, self.b = Echo(), Echo()
+            def forward(self, *, inputs):
+                a = self.a(inputs=inputs[1:3])
+                b = self.b(inputs=inputs[::2])
+                rest = [x for x in inputs if x not in {1, 2, 3}]
+                return a, b, rest, -0.0, 0.0, ((1, (2.5, 1j)), ...), ("<ember_jit slice>", 1), inputs[:2]
+        """,
+        bundled=eagerly_bundled,
+        pure=pure,
+    )
+    found = space["Op"]()(inputs=[1, 2, 3, 4])
+    assert repr(found) == (
+        "([2, 3], [1, 3], [4], -0.0, 0.0, ((1, (2.5, 1j)), Ellipsis), ('<ember_jit slice>', 1), [1, 2])"
+    )
