@@ -15,6 +15,7 @@ from typing import Any
 
 from ember_jit.aot.build import Builder
 from ember_jit.aot.loader import Bundle
+from ember_jit.compiler import driver
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
@@ -36,6 +37,7 @@ def through_bundle(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | Non
 
 def bundled(target: Any, options: Options | None = None) -> Any:
     """As `structural_jit`, but what runs is from a bundle."""
+    driver.warm_up()
     kind = target if isinstance(target, type) else type(target)
     function = target
     if not isinstance(target, FunctionType):
