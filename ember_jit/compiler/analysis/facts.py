@@ -6,11 +6,14 @@ fails, the effect is inferred anew (DESIGN 2: "guard `__code__`, `__defaults__`,
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from ember_jit.runtime.effect import PURE, QUERY, UNKNOWN, Effect, Reason
+from ember_jit.runtime.originals import original_code
 
 __all__ = [
     "PURE",
@@ -21,6 +24,7 @@ __all__ = [
     "Inferred",
     "Reason",
     "same_elements",
+    "same_function",
     "worse",
 ]
 
@@ -60,5 +64,24 @@ def same_elements(container: Any, values: tuple[Any, ...]) -> Guard:
     def holds() -> bool:
         now = tuple(container.values()) if type(container) is dict else tuple(container)
         return len(now) == len(values) and all(x is y for x, y in zip(now, values, strict=True))
+
+    return holds
+
+
+def same_function(function: FunctionType) -> Guard:
+    """The function still runs the code that was read (our own compilation of it does not count), with the same defaults.
+
+    What is remembered of a function does not keep it alive.
+    """
+    code, defaults = original_code(function), function.__defaults__
+    words = dict(function.__kwdefaults__ or {})
+    where = weakref.ref(function)
+
+    def holds() -> bool:
+        live = where()
+        if live is None or original_code(live) is not code or live.__defaults__ is not defaults:
+            return False
+        now = live.__kwdefaults__ or {}
+        return now.keys() == words.keys() and all(now[name] is words[name] for name in words)
 
     return holds

@@ -18,7 +18,16 @@ from typing import Any
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
-from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
+from ember_jit.compiler.analysis.facts import (
+    PURE,
+    QUERY,
+    UNKNOWN,
+    Effect,
+    Guard,
+    Inferred,
+    Reason,
+    same_function,
+)
 from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
@@ -140,7 +149,7 @@ class Inference:
     def _declared(self, label: Any, function: FunctionType | None, obj: Any) -> Inferred:
         guards: list[Guard] = []
         if function is not None:
-            guards.append(same_code(function))
+            guards.append(same_function(function))
         elif obj is not None:
             guards.extend(protocol_guards(obj))
         if not label.kind:
@@ -234,7 +243,7 @@ class Inference:
             return self._without_source(function, code, owner, str(reason), evidence)
         body = BodyAnalysis(self, function, source, owner)
         body.run()
-        guards = [same_code(function), *body.guards]
+        guards = [same_function(function), *body.guards]
         children = list(body.rests_on.values())
         if body.effects:
             reasons = tuple(body.effects[:8])
@@ -320,12 +329,6 @@ def _store_hook(cls: type, init: FunctionType) -> str:
         ):
             return f"the descriptor {cls.__name__}.{name}"
     return ""
-
-
-def same_code(function: FunctionType) -> Guard:
-    """The function still runs the code that was read (our own compilation of it does not count)."""
-    code, defaults = original_code(function), function.__defaults__
-    return lambda: original_code(function) is code and function.__defaults__ is defaults
 
 
 def protocol_guards(obj: Any) -> list[Guard]:
