@@ -29,20 +29,13 @@ from ember_jit.compiler.analysis.facts import (
     same_function,
 )
 from ember_jit.compiler.analysis.patience import Patience, alike
-from ember_jit.compiler.analysis.values import (
-    MISSING,
-    Abstract,
-    Fresh,
-    Known,
-    own_attribute,
-    type_lookup,
-)
+from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
-from ember_jit.operators import Operator
+from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, type_lookup
 
-_TRIVIAL = Operator.__call__.__code__
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
 
@@ -185,18 +178,7 @@ class Inference:
         if not label.kind:
             found = self._function(function, None) if function is not None else self._instance(obj)
             return _modified(label, found)
-        if label.kind in (PURE, QUERY) and not label.thread_bound and not label.claims:
-            effect = Effect(
-                label.kind,
-                f"declared `{label}`",
-                True,
-                blocking=True,
-                operator=True,
-                nothrow=label.nothrow,
-            )
-        else:
-            effect = _restricted(label, True)
-        return Inferred(effect, guards)
+        return Inferred(declared_effect(label), guards)
 
     def _instance(self, obj: Any) -> Inferred:
         kind = type(obj)
@@ -341,45 +323,19 @@ def _name(obj: Any) -> str:
 
 
 def _unknown(text: str) -> Inferred:
-    return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
-
-
-def _restricted(label: Label, declared: bool) -> Effect:
-    """The effect of a call that its label lets run ahead, but not freely."""
-    text = f"declared `{label}`"
-    return Effect(
-        UNKNOWN,
-        text,
-        declared,
-        (Reason("", 0, text),),
-        blocking=True,
-        operator=True,
-        nothrow=label.nothrow,
-        label=label,
-    )
+    return Inferred(unknown_effect(text))
 
 
 def _modified(label: Label, found: Inferred) -> Inferred:
     """What was inferred, with the modifiers of a label that says nothing of the effect."""
     effect = found.effect
     if label.thread_bound and effect.schedulable:
-        effect = _restricted(replace(label, kind=effect.kind), False)
+        effect = restricted_effect(replace(label, kind=effect.kind), False)
     elif label.thread_bound and effect.label is not None:
-        effect = _restricted(effect.label | label, effect.declared)
+        effect = restricted_effect(effect.label | label, effect.declared)
     elif label.nothrow:
         effect = replace(effect, nothrow=True)
     return Inferred(effect, [], [found])
-
-
-def is_trivial_call(call: FunctionType) -> bool:
-    """Whether a `__call__` does nothing but call `forward(inputs=inputs)`."""
-    code = original_code(call)
-    same = (
-        code.co_code == _TRIVIAL.co_code
-        and code.co_names == ("forward",)
-        and code.co_varnames == ("self", "inputs")
-    )
-    return same and not call.__kwdefaults__
 
 
 def _store_hook(cls: type, init: FunctionType) -> str:

@@ -16,7 +16,6 @@ from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import Guard, same_elements
 from ember_jit.compiler.analysis.values import (
     LOCAL,
-    MISSING,
     Abstract,
     ClientPart,
     Known,
@@ -25,10 +24,9 @@ from ember_jit.compiler.analysis.values import (
     Property,
     elements,
     field_behind,
-    own_attribute,
     static_attribute,
-    type_lookup,
 )
+from ember_jit.runtime.statics import MISSING, own_attribute, type_lookup
 
 ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
 _EXACT_ATOMS = frozenset(ATOMIC)

@@ -19,9 +19,9 @@ from ember_jit.compiler.analysis.values import (
     Items,
     Known,
     Method,
-    type_lookup,
 )
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import type_lookup
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame

@@ -13,11 +13,11 @@ from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.standin import quiet_twin
 from ember_jit.compiler.tracing.instrument import instrument
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.runtime.dispatch import Options, Unit, is_disabled
 from ember_jit.runtime.overlays import heard
 from ember_jit.runtime.tracing.recorder import Standing, Tracer
+from ember_jit.runtime.triage import reason_to_leave
 
 
 def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> CodeType | None:
