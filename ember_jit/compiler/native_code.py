@@ -9,36 +9,30 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+from ember_jit.compiler.kernels.signatures import signature_of
 from ember_jit.compiler.passes.numeric_types import Typed
-from ember_jit.runtime.native.entries import Parts, enter
-from ember_jit.runtime.native.layouts import layouts
-from ember_jit.runtime.native.processor import processor
-from ember_jit.runtime.native.signature import Signature, signature_of
-from ember_jit.runtime.native.store import package_mark, store
+from ember_jit.runtime.native.entries import Parts, enter, keep, kept
+from ember_jit.runtime.native.signature import Signature
 
 Emit = Callable[[Typed], "Callable[..., Any] | str"]
 
 
 def emit(found: Typed) -> Callable[..., Any] | str:
     """The entry of a kernel for a typed program, or why there is none."""
-    signature = signature_of(
-        found.program, found.ndim, found.kinds, found.input_ndims, found.keepdims
-    )
+    program = found.program
+    signature = signature_of(program, found.ndim, found.kinds, found.input_ndims, found.keepdims)
     if isinstance(signature, str):
         return signature
-    cache = store()
-    key = _key(found, signature) if cache is not None else ""
-    kept = cache.get(key) if cache is not None else None
-    if kept is not None and kept.keys() >= {"kernel", "entry", "pool"}:
-        loops = found.program.loops()
-        return enter(Parts(signature, kept["kernel"], kept["entry"], kept["pool"], loops))
-    parts = _compiled(found, signature)
-    if isinstance(parts, str):
-        return parts
-    if cache is not None:
-        made = {"kernel": parts.kernel, "entry": parts.entry, "pool": parts.pool}
-        cache.put(key, made, {"program": str(found.program)})
-    return enter(parts)
+    parts = kept(program, signature)
+    if parts is not None:
+        return enter(parts)
+    made = _compiled(found, signature)
+    if isinstance(made, str):
+        return made
+    entry = enter(made)
+    if not isinstance(entry, str):
+        keep(program, made)
+    return entry
 
 
 def _compiled(found: Typed, signature: Signature) -> Parts | str:
@@ -51,9 +45,3 @@ def _compiled(found: Typed, signature: Signature) -> Parts | str:
     if reason:
         return reason
     return make_parts(found.program, signature, kernels.compile_object(found.program))
-
-
-def _key(found: Typed, signature: Signature) -> str:
-    known = layouts()
-    place = known if isinstance(known, str) else known.key()
-    return "\n".join((found.program.key(), signature.key(), processor(), place, package_mark()))

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, cast
 
-from ember_jit.compiler.analysis.values import MISSING
 from ember_jit.compiler.codegen.numeric import marker, with_kernels
 from ember_jit.compiler.native_code import emit
 from ember_jit.compiler.passes.numeric_names import numeric_function, numpy_module
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
 from ember_jit.compiler.specialise import specialiser
-from ember_jit.compiler.triage import has_arithmetic
 from ember_jit.ir.program import Numerics
 from ember_jit.ir.region import NumericRegion
 from ember_jit.ir.syntax import copied
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.numeric import Site
+from ember_jit.runtime.statics import MISSING
+from ember_jit.runtime.triage import has_arithmetic
 
 
 @dataclass(slots=True)

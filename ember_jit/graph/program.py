@@ -110,7 +110,7 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
     inference = driver.inference_for(chosen)
     return (
         lambda callee: driver.verdict_of(callee, inference, chosen),
-        lambda callee: stand_in(callee, inference.effect(callee), chosen) or callee,
+        lambda callee: stand_in(callee, inference.met(callee), chosen) or callee,
     )
 
 

@@ -138,7 +138,7 @@ class Unit:
         self,
         function: FunctionType,
         options: Options,
-        compiler: Callable[[Unit, Any], tuple[CodeType, Plan | None] | None],
+        compiler: CompileUnit,
     ) -> None:
         self.function = weakref.ref(function)
         self.original = function.__code__
@@ -147,6 +147,7 @@ class Unit:
         self.stats = Stats()
         self.plan: Plan | None = None
         self.artifacts: Any = None
+        self.origin = ""  # the bundle that its code is from, if it is from one
         self.tracer: Any = None  # the tracing fallback, where that is what runs
         self.stub: CodeType | None = None
         self.bound = False  # the first argument is `self`, although the function stands in no class
@@ -186,8 +187,8 @@ class Unit:
             result: tuple[CodeType, Plan | None] | None = None
             try:
                 result = self._compile(self, owner)
-            except RecursionError:
-                raise
+            except (RecursionError, Warning):
+                raise  # a warning of ours that the user has turned into an error: the stub stays for the next call
             except Exception as exc:
                 if is_from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
@@ -284,6 +285,10 @@ class Unit:
         memory = _Memory(reference)
         self._memories[key] = memory
         return memory
+
+
+CompileUnit = Callable[[Unit, Any], tuple[CodeType, Plan | None] | None]
+"""Makes the code and the plan of a unit, for its first argument in the call at hand; None leaves it alone."""
 
 
 def register(function: FunctionType, unit: Unit) -> None:

@@ -1,7 +1,7 @@
 """The contract between compiler and runtime: all that a compiled function needs at run time.
 
 The compiler fills a `Plan` and hands it to the runtime; the runtime never imports the compiler.  What
-it must ask the compiler at run time (the effect of a live receiver) goes through `Plan.classify`.
+it must ask at run time (the effect of a live receiver) goes through `Plan.classify`; the compiler answers, or a bundle.
 """
 
 from __future__ import annotations
@@ -86,22 +86,28 @@ class Plan:
     budget: int | None = None
 
 
-_pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default
-_pure_method: Callable[[type, str], bool] = lambda kind, name: False  # noqa: E731 - a replaceable default
+_pure_calls: tuple[Callable[[Any], bool], ...] = ()
+_pure_methods: tuple[Callable[[type, str], bool], ...] = ()
 
 
 def install_tables(calls: Callable[[Any], bool], methods: Callable[[type, str], bool]) -> None:
-    """Give the guarded operations the compiler's tables of callables and methods that are pure on plain values."""
-    global _pure_call, _pure_method
-    _pure_call = calls
-    _pure_method = methods
+    """Tell the guarded operations of more callables and methods that are pure on plain values.
+
+    Args:
+        calls: whether a callable is; the compiler's registry, or what a bundle has of it.
+        methods: whether a method of a class is.
+    """
+    global _pure_calls, _pure_methods
+    if calls not in _pure_calls:
+        _pure_calls = (*_pure_calls, calls)
+        _pure_methods = (*_pure_methods, methods)
 
 
 def pure_call(function: Any) -> bool:
     """Whether `function` is pure, cheap and eager on plain values."""
-    return _pure_call(function)
+    return any(knows(function) for knows in _pure_calls)
 
 
 def pure_method(kind: type, name: str) -> bool:
     """Whether `kind.name` is pure on plain values."""
-    return _pure_method(kind, name)
+    return any(knows(kind, name) for knows in _pure_methods)

@@ -10,10 +10,10 @@ import numpy as np
 
 from ember_jit.compiler.kernels import compile_object
 from ember_jit.compiler.kernels.entry import make_parts
+from ember_jit.compiler.kernels.signatures import signature_of
 from ember_jit.ir.program import Builder, Program
 from ember_jit.runtime.native.entries import Parts, enter
 from ember_jit.runtime.native.plain_entry import plain_entry
-from ember_jit.runtime.native.signature import signature_of
 
 kernel_of = lru_cache(maxsize=None)(compile_object)
 

@@ -11,7 +11,8 @@ from ember_jit.compiler import native_code, specialise
 
 @pytest.fixture(autouse=True)
 def untimed(monkeypatch):
-    monkeypatch.setattr(native_code, "store", lambda: None)
+    monkeypatch.setattr(native_code, "kept", lambda program, signature: None)
+    monkeypatch.setattr(native_code, "keep", lambda program, parts: False)
     monkeypatch.setattr(specialise, "TRIED", -1)  # kernels are not raced against NumPy first
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from ember_jit.compiler.analysis.values import MISSING, runs_no_code, type_lookup
+from ember_jit.compiler.analysis.values import runs_no_code
+from ember_jit.runtime.statics import MISSING, type_lookup
 
 _QUIET_HASH: tuple[Any, ...] = (object.__hash__, Enum.__hash__)
 

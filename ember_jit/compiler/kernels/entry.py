@@ -19,10 +19,11 @@ from typing import Any
 from ember_jit.compiler.kernels.assemble import assemble
 from ember_jit.compiler.kernels.entry_text import EntryText
 from ember_jit.compiler.kernels.pool_text import pool_text
+from ember_jit.compiler.kernels.signatures import signature_of
 from ember_jit.ir.program import Program
 from ember_jit.runtime.native.entries import Parts, enter, keep
 from ember_jit.runtime.native.layouts import layouts
-from ember_jit.runtime.native.signature import Signature, Source, signature_of
+from ember_jit.runtime.native.signature import Signature, Source
 
 
 @lru_cache(maxsize=512)

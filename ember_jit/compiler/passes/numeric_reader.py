@@ -15,7 +15,6 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from ember_jit.compiler.analysis.values import MISSING
 from ember_jit.compiler.passes.numeric_names import (
     BINARY,
     COMPARISON,
@@ -27,6 +26,7 @@ from ember_jit.compiler.passes.numeric_names import (
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.region import Input, Reduction, Step
 from ember_jit.ir.syntax import walk
+from ember_jit.runtime.statics import MISSING
 
 _NUMBERS = (bool, int, float)
 _LEAVES = (ast.Call, ast.Attribute, ast.Subscript, ast.BinOp, ast.IfExp)

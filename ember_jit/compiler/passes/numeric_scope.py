@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ember_jit.compiler.analysis.values import (
+from ember_jit.ir.syntax import walk
+from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import (
     MISSING,
     has_plain_lookup,
     own_attribute,
     type_lookup,
 )
-from ember_jit.ir.syntax import walk
-from ember_jit.runtime.originals import original_code
 
 _BINDS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ember_jit.ir.program import Program
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.native_entry import behind_of, native_entry
 from ember_jit.runtime.native.plain_entry import PlainEntry, plain_entry
 from ember_jit.runtime.native.processor import processor
 from ember_jit.runtime.native.signature import Signature
 from ember_jit.runtime.native.store import package_mark, store
+
+if TYPE_CHECKING:
+    from ember_jit.ir.program import Program
 
 MOST_KINDS: Final = 8
 
