@@ -73,7 +73,9 @@ def inference_for(options: Options) -> Inference:
     key = (options.effects, options.assume == "stateless")
     found = _inferences.get(key)
     if found is None:
-        plan_module.install_tables(_is_pure_call, _is_pure_method)
+        plan_module.install_tables(
+            _is_pure_call, _is_pure_method, registry.PURE_METHOD_NAMES.__contains__
+        )
         found = _inferences[key] = Inference(
             trust=options.effects, stateless=options.assume == "stateless"
         )
@@ -122,6 +124,7 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
             discardable=effect.name in (PURE, QUERY),
             thread_bound=True,
             claims=claims,
+            plain=effect.plain,
         )
     quiet, entered = quiet_twin(callee, effect)
     if not quiet:
@@ -140,6 +143,7 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
         labelled=effect.label is not None,
         discardable=effect.name in (PURE, QUERY),
         claims=claims,
+        plain=effect.plain,
     )
 
 
@@ -256,6 +260,7 @@ def _fill(
     sites = [id(site.node) for site in function.sites]
     names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
+        plan.trusted |= issue.trusted
         for number, loops in issue.sites.items():
             site = function.sites[number]
             plan.site_slice[number] = region.number

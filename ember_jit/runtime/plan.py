@@ -26,6 +26,7 @@ class Verdict:
         discardable: nobody is harmed if it is made in vain.
         thread_bound: it must be made on the caller's thread.
         claims: (word, resource) for what it does to which resources.
+        plain: no operation on its result runs code of the program.
     """
 
     schedulable: bool
@@ -38,6 +39,7 @@ class Verdict:
     discardable: bool = True
     thread_bound: bool = False
     claims: tuple[tuple[str, str], ...] = ()
+    plain: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)
@@ -63,6 +65,7 @@ class Plan:
         window: calls that may have been issued and not yet retired.
         brisk: calls in a row that took next to no time.
         in_turn: issue programs that keep a ledger of what stands in front of each call.
+        trusted: call sites whose results were taken for plain values when the issue programs were written.
         labelled: call sites whose labels were known when the issue programs were written.
         budget: calls that may have started in vain when an earlier one raises; None: any number.
     """
@@ -82,19 +85,26 @@ class Plan:
     window: int = 256
     brisk: int = 0
     in_turn: frozenset[int] = frozenset()
+    trusted: frozenset[int] = frozenset()
     labelled: frozenset[int] = frozenset()
     budget: int | None = None
 
 
 _pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default
 _pure_method: Callable[[type, str], bool] = lambda kind, name: False  # noqa: E731 - a replaceable default
+_pure_method_name: Callable[[str], bool] = lambda name: True  # noqa: E731 - a replaceable default
 
 
-def install_tables(calls: Callable[[Any], bool], methods: Callable[[type, str], bool]) -> None:
-    """Give the guarded operations the compiler's tables of callables and methods that are pure on plain values."""
-    global _pure_call, _pure_method
+def install_tables(
+    calls: Callable[[Any], bool],
+    methods: Callable[[type, str], bool],
+    names: Callable[[str], bool],
+) -> None:
+    """Give the runtime the compiler's tables of callables and methods that are pure on plain values."""
+    global _pure_call, _pure_method, _pure_method_name
     _pure_call = calls
     _pure_method = methods
+    _pure_method_name = names
 
 
 def pure_call(function: Any) -> bool:
@@ -105,3 +115,8 @@ def pure_call(function: Any) -> bool:
 def pure_method(kind: type, name: str) -> bool:
     """Whether `kind.name` is pure on plain values."""
     return _pure_method(kind, name)
+
+
+def pure_method_name(name: str) -> bool:
+    """Whether a method of this name is taken for a pure one where the type of its owner is not known."""
+    return _pure_method_name(name)

@@ -55,23 +55,19 @@ def effect_from_bytecode(
 
     context = Context(inference, OPERATIONS, function, code, owner, defers=defers)
     context.run()
-    guards = [_same_function(function, code), *context.lookup.guards]
     if context.effects:
         reasons = tuple(sorted(context.effects, key=lambda reason: reason.line)[:8])
-        return Inferred(
-            Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator), guards
-        )
-    text = f"inferred from the bytecode of {function.__qualname__}"
-    return Inferred(
-        Effect(
+        effect = Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator)
+    else:
+        effect = Effect(
             context.kind,
-            text,
+            f"inferred from the bytecode of {function.__qualname__}",
             blocking=context.blocking,
             operator=context.operator,
             prints=context.prints,
-        ),
-        guards,
-    )
+            plain=context.values.plain(context.result),
+        )
+    return Inferred(effect, [_same_function(function, code), *context.lookup.guards])
 
 
 def _same_function(function: FunctionType, code: CodeType) -> Guard:

@@ -44,6 +44,7 @@ class Effect:
         operator: the callee follows the operator protocol, or is otherwise worth a task of its own.
         prints: its output through `print` or `logging` must be deferred.
         nothrow: it never raises.
+        plain: no operation on what it gives back runs code of the program, if its arguments are such values.
         label: the label of a call that keeps some order (it has resources, or is bound to its thread).  Whoever
             makes such a call has an effect, so `kind` is "unknown"; the call itself may be scheduled by its label.
     """
@@ -56,6 +57,7 @@ class Effect:
     operator: bool = False
     nothrow: bool = False
     prints: bool = False
+    plain: bool = False
     label: Label | None = None
 
     @property
