@@ -323,6 +323,8 @@ class IssueControl(IssueParts):
         ]
         if catching:
             self._lose(op)
+        for each in final.ops:  # it has not been walked
+            self._lose(each)
         if leaving or region_leaves(final):
             self.line("return _w.stop()")
 
