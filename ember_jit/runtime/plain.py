@@ -58,6 +58,7 @@ _CODED_TYPES = frozenset({FunctionType, staticmethod, classmethod})
 _READING: frozenset[type] = frozenset(
     {MemberDescriptorType, GetSetDescriptorType, MethodDescriptorType, WrapperDescriptorType}
 )
+_OF_C = (MethodDescriptorType, WrapperDescriptorType)
 #: special methods that no operation on a value runs: making, describing, copying, calling and entering objects
 QUIET_NAMES: frozenset[str] = frozenset(
     [
@@ -230,13 +231,20 @@ def is_quiet_class(kind: type) -> bool:
     elif "_fields" in kind.__dict__:
         bases = (object, tuple)
     for cls in kind.__mro__:
-        if cls in bases or cls.__module__ in ("typing", "abc", "enum"):
+        module = cls.__module__
+        if cls in bases or (module in ("typing", "abc", "enum") and _is_own(cls, module)):
             continue
-        if cls.__module__ == "builtins":
-            return False
-        if not all(_is_quiet_member(cls, name, value) for name, value in cls.__dict__.items()):
+        if _is_in_c(cls) or not all(
+            _is_quiet_member(cls, name, value) for name, value in cls.__dict__.items()
+        ):
             return False
     return True
+
+
+def _is_in_c(cls: type) -> bool:
+    """Whether a class is not written in Python: what its operations do, and to what, cannot be seen."""
+    slots = [value for value in cls.__dict__.values() if type(value) in _OF_C]
+    return cls.__module__ == "builtins" or any(slot.__objclass__ is cls for slot in slots)
 
 
 def _is_quiet_member(cls: type, name: str, value: Any) -> bool:

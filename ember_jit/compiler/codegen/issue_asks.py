@@ -249,6 +249,9 @@ class IssueAsks(IssueValues):
         asks = [ask for op in inner for ask in self._puts[op]]
         if not evaluated:
             asks += [ask for op in inner for ask in self._op_asks[op]]
+        asks = [ask for ask in asks if self._is_wild(ask.path)]
+        if not asks:
+            return
         around = inner if within is None else list(within.walk())
         for ask in self._resolved(asks, around):
             self._ask(ask)
