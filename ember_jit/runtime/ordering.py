@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ember_jit.runtime import guarded
 from ember_jit.runtime.cells import LOST, OK, PENDING, READY, Cell, lost, value_of
 from ember_jit.runtime.issuing import IssuingRun, prepared
 from ember_jit.runtime.ledger import Entry
 from ember_jit.runtime.outcomes import is_interruption
+from ember_jit.runtime.plain import is_plain
 
 
 class OrderingRun(IssuingRun):
@@ -34,9 +34,9 @@ class OrderingRun(IssuingRun):
         self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Issue one call whose arguments are known, as soon as the ledger lets it."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict) or (
-            verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))
+            verdict.plain_arguments and not (is_plain(args) and is_plain(kwargs))
         ):
             return self
         assert self.ledger is not None
@@ -52,7 +52,7 @@ class OrderingRun(IssuingRun):
         self, key: Any, callee: Any, sure: bool, form: Callable[..., Any], *deps: Any
     ) -> Any:
         """Issue one call whose arguments wait for cells; `sure` says that forming them cannot raise."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict):
             return self
         assert self.ledger is not None
@@ -74,7 +74,7 @@ class OrderingRun(IssuingRun):
 
     def inline_in_turn(self, key: Any, callee: Any) -> Any:
         """Note a call that the retire program makes, with arguments that are not known."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict):
             return self
         assert self.ledger is not None
