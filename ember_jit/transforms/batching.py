@@ -83,13 +83,14 @@ def _loop_by_key(form: str, batched: tuple[bool, ...]) -> Callable[..., None]:
     return made
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Whether a value is an array with an axis."""
     return hasattr(value, "__array_interface__") and hasattr(value, "ndim") and value.ndim > 0
 
 
 def _column(value: Any, axis: int, where: str) -> list[Any]:
     """What `value` has for each item, along `axis`."""
-    if _is_array(value):
+    if is_array(value):
         if not -value.ndim <= axis < value.ndim:
             raise BatchError(
                 f"{where}: axis {axis} does not exist in an array of shape {value.shape}"
@@ -123,7 +124,7 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
         )
     columns: dict[Any, list[Any]] = {}
     for key, value in inputs.items():
-        batchable = _is_array(value) or isinstance(value, (list, tuple))
+        batchable = is_array(value) or isinstance(value, (list, tuple))
         axis = (
             in_axes.get(key, 0 if batchable else None)
             if by_key
@@ -155,7 +156,7 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
         if axis is None:
             columns.append(repeat(value))
             continue
-        if isinstance(axis, int) and (_is_array(value) or isinstance(value, (list, tuple))):
+        if isinstance(axis, int) and (is_array(value) or isinstance(value, (list, tuple))):
             leaves, spec, flat = [value], None, [axis]
         else:
             optree = _optree(f"{name}, {where}")
@@ -169,7 +170,7 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
             here = where if spec is None else f"{where}, leaf {place}"
             column = _column(leaf, along, f"{name}, {here}")
             lengths[here] = len(column)
-            arrays = arrays or _is_array(leaf)
+            arrays = arrays or is_array(leaf)
             parts.append(column)
         columns.append(parts[0] if spec is None else _Rebuilt(spec, parts))
     size = _length(lengths, name)
@@ -236,11 +237,32 @@ def _join_of_kinds(results: list[Any], name: str) -> Any:
 
 
 def stack(results: list[Any], out_axes: Any) -> Any:
-    """Results as arrays, leaf by leaf, with the batch along `out_axes` (None: the same for every item)."""
-    import numpy as np
+    """Results as arrays, leaf by leaf, with the batch along `out_axes` (None: the same for every item).
 
+    Raises:
+        BatchError: they have different shapes.
+    """
     if out_axes is None:
         return results[0]
+    try:
+        return _stacked(results, out_axes)
+    except ValueError as exc:
+        shapes = list(dict.fromkeys(str(getattr(each, "shape", type(each))) for each in results))
+        raise BatchError(
+            f"results cannot be stacked along out_axes {out_axes!r}: {exc} (shapes: {', '.join(shapes[:4])})"
+        ) from exc
+
+
+def leafwise(fn: Callable[[Any], Any], value: Any) -> Any:
+    """`fn` of an array, or of each array in a tree."""
+    if hasattr(value, "__array_interface__"):
+        return fn(value)
+    return _optree("a tree of results").tree_map(fn, value)
+
+
+def _stacked(results: list[Any], out_axes: Any) -> Any:
+    import numpy as np
+
     if isinstance(out_axes, int) and all(hasattr(each, "__array_interface__") for each in results):
         return np.stack(results, axis=out_axes)
     optree = _optree("out_axes")

@@ -6,7 +6,7 @@ Where the items run is all that `vmap`, `pmap` and `mesh_sharded` add (`run_item
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ember_jit.errors import BatchError
@@ -57,6 +57,10 @@ class Mapped:
         ):
             inputs, args = args[0], ()
         if inputs is None:
+            if not args:
+                raise BatchError(
+                    f"{self.__name__}: nothing to batch: call it with inputs= or with arguments"
+                )
             return self._by_position(args)
         if args:
             raise BatchError(
@@ -66,6 +70,9 @@ class Mapped:
             raise BatchError(
                 f"{self.__name__}: inputs is a {type(inputs).__name__}; give a mapping of keys to batches"
             )
+        return self._by_key(inputs)
+
+    def _by_key(self, inputs: Mapping[str, Any]) -> Any:
         batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
         if not batch:
             return {key: [] for key in (self._known if self._known is not None else batch.keys)}
@@ -75,10 +82,6 @@ class Mapped:
         return joined
 
     def _by_position(self, args: tuple[Any, ...]) -> Any:
-        if not args:
-            raise BatchError(
-                f"{self.__name__}: nothing to batch: call it with inputs= or with arguments"
-            )
         batch = batching.split_positional(args, self.in_axes, self.__name__)
         results = self.run_batch(batch, by_key=False) if batch else []
         if results and batch.arrays:
@@ -87,10 +90,10 @@ class Mapped:
 
     def run_batch(self, batch: batching.Batch, *, by_key: bool) -> list[Any]:
         """The results of a batch that is not empty, in order."""
-        return self.run_items(batch.items, by_key=by_key)
+        return self.run_items(batch.items, range(len(batch)), by_key=by_key)
 
-    def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
-        """The results of at least one item, in order; `first` is the index of the first."""
+    def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
+        """The results of at least one item, in order; `indices` names the items."""
         raise NotImplementedError
 
 
