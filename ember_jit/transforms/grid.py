@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from ember_jit.errors import BatchError
-from ember_jit.transforms import batching
+from ember_jit.transforms import batching, joining
 from ember_jit.transforms.devices import DeviceMesh
 from ember_jit.transforms.partition import Dimension, Layout
 from ember_jit.transforms.sharding import bounds
@@ -156,7 +156,7 @@ def put_together(
             )
         return np.moveaxis(leaf.reshape(*shape, *leaf.shape[1:]), range(len(shape)), spots)
 
-    return batching.leafwise(place, batching.stack(flat, 0))
+    return joining.leafwise(place, joining.stack(flat, 0))
 
 
 def nested(flat: Iterator[Any], shape: Sequence[int]) -> Any:

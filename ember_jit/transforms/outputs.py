@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ember_jit.errors import BatchError, near_misses
-from ember_jit.transforms import batching
+from ember_jit.transforms import joining
 from ember_jit.transforms.devices import DeviceMesh
 from ember_jit.transforms.grid import Axes, Disagreement, Found, concatenate, nested, put_together
 from ember_jit.transforms.partition import Dimension, Layout, PartitionSpec
@@ -40,7 +40,7 @@ class Outputs:
         place = partial(put_together, lengths=layout.lengths)
         if arrays:
             return self._made(layout, None, found, partial(place, arrays=True))
-        joined = batching.join([result for _, result in found], self.name)
+        joined = joining.join([result for _, result in found], self.name)
         if not isinstance(joined, dict):
             self._check_keys(())
             return self._made(layout, None, found, place)
@@ -50,7 +50,7 @@ class Outputs:
         """The results of blocks, joined."""
         if not isinstance(self.partition, Mapping):
             return self._made(layout, None, found, concatenate)
-        joined = batching.join([result for _, result in found], self.name)
+        joined = joining.join([result for _, result in found], self.name)
         if not isinstance(joined, dict):
             self._check_keys(())
         return self._by_key(layout, found, joined, concatenate)

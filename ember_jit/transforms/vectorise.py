@@ -8,9 +8,8 @@ function of unknown effects, of which nothing may start early.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from types import FunctionType
 from typing import Any
@@ -20,6 +19,7 @@ from ember_jit.runtime.dispatch import Options, disable_structural_jit
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.transforms.batching import Batch
 from ember_jit.transforms.failure import keep, name_the_item
+from ember_jit.transforms.joining import Joiner
 from ember_jit.transforms.mapped import Mapped, one_item
 
 PLAIN = ("trivial", "ordered")  # ways to run items in the plain loop
@@ -54,12 +54,14 @@ class Vectorised(Mapped):
         self._loops: dict[bool, Any] = {}  # by whether items are keyed
         self._way = ""
 
-    def run_batch(self, batch: Batch, *, by_key: bool) -> list[Any]:
-        """The results, in order; in the plain loop items are made one after the other."""
-        if self._way in PLAIN:
-            call = partial(batch.call, self.fn, self._takes_inputs)
-            return self._plain(call, range(len(batch)))
-        return self.run_items(batch.items, range(len(batch)), by_key=by_key)
+    def joined(self, batch: Batch) -> Any:
+        """The results, joined; in the plain loop items are made one after the other, and put away."""
+        if self._way not in PLAIN:
+            return super().joined(batch)
+        out = Joiner(self.__name__)
+        with self._plainly(out.results, batch.indices):
+            batch.call(self.fn, self._takes_inputs, out)
+        return out.value()
 
     def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results, in order."""
@@ -96,24 +98,22 @@ class Vectorised(Mapped):
         return loops.InputsLoop(self.fn) if self._takes_inputs else loops.ItemLoop(self.fn)
 
     def _each(self, items: list[Any], indices: Sequence[Any], by_key: bool) -> list[Any]:
+        out: list[Any] = []
         call = one_item(self.fn, by_key=by_key)
-
-        def loop(out: list[Any]) -> None:
+        with self._plainly(lambda: out, indices):
             for item in items:
                 out.append(call(item))
+        return out
 
-        return self._plain(loop, indices)
-
-    def _plain(self, loop: Callable[[list[Any]], None], indices: Sequence[Any]) -> list[Any]:
-        """The loop itself; what a trivial function holds runs plain too."""
-        out: list[Any] = []
+    @contextmanager
+    def _plainly(self, done: Callable[[], list[Any]], indices: Sequence[Any]) -> Iterator[None]:
+        """Around the plain loop; what a trivial function holds runs plain too."""
         with nullcontext() if self._way == "ordered" else disable_structural_jit():
             try:
-                loop(out)
+                yield
             except Exception as exc:
-                name_the_item(exc, out, indices)
+                name_the_item(exc, done(), indices)
                 raise
-        return out
 
 
 def vmap(fn: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Vectorised:
