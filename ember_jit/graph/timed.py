@@ -52,16 +52,14 @@ class TimedRun(Run):
             with self.lock:
                 if cell.state >= OK:
                     return
-                if self._queue and not self.running:
+                if self._queue and not (self.running or self.invited):
                     break  # the system gives no threads
-                resume = cell.state == PENDING and self.paused
-                jobs = self._resume_paused() if resume else []
-                if not jobs:
-                    self.waiting = cell
-            if jobs:
-                self._start(jobs)
-            else:
-                self._sleep()
+                if cell.state == PENDING and self.paused:
+                    self._resume_paused()
+                    continue
+                self._wake.acquire(blocking=False)  # of a sleep that was interrupted
+                self.waiting = cell
+            self._sleep()
         super()._await(cell)
 
     def _hear(self) -> None:

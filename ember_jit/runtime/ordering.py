@@ -143,20 +143,20 @@ class OrderingRun(IssuingRun):
             cells, self._becalmed = self._becalmed, []
             for cell in cells:
                 self._settle(cell, OK, None)
+        self._invite()
 
-    def _arrive(self, site: int, key: Any) -> list[Cell]:
-        """The retire program is in front of a call (lock held); hands back what may start now."""
+    def _arrive(self, site: int, key: Any) -> None:
+        """The retire program is in front of a call (lock held)."""
         assert self.ledger is not None
         if site not in self.plan.groups:
             self.ledger.reach(key)
             self._passed()
-            return self._collect()
+            return
         # its arguments hold calls of their own, which come first: if it still has to wait for
         # their turn, the retire program makes them one by one
         entry = self.ledger.find(key)
         if entry is not None and entry.held and entry.cell is not None:
             self._give_up(entry, key)
-        return []
 
     def _give_up(self, entry: Entry, key: Any) -> None:
         assert entry.cell is not None

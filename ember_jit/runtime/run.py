@@ -58,7 +58,10 @@ class Run(OrderingRun):
         self.waiting = None
         self.verdicts = {}
         self.type_verdicts = {}
+        self.invited = False
         self.progress = 0
+        self.short = 0
+        self.busy = 0.0
         self.unleashed = False
         self.ledger = None
         self._becalmed = []
@@ -84,8 +87,7 @@ class Run(OrderingRun):
             self.epoch += 1
             self.active = 1
             self._pump(Walk(self.plan.slices[number](self, guarded, *values), self.epoch), None)
-            jobs = self._collect()
-        self._start(jobs)
+            self._invite()
 
     def loop(self, number: int, iterable: Any) -> Any:
         """Enter loop `number`; hands `iterable` through."""
@@ -124,9 +126,7 @@ class Run(OrderingRun):
             loops = self.plan.site_loops[site]
             key = (site, *[self.positions[loop] for loop in loops]) if loops else site
             with self.lock:
-                jobs = self._arrive(site, key)
-            if jobs:
-                self._start(jobs)
+                self._arrive(site, key)
         return self.has(site)
 
     def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: tuple[int, ...]) -> None:
@@ -158,14 +158,11 @@ class Run(OrderingRun):
             cell.event.retired = events.clock()
         with self.lock:
             self.outstanding -= 1
-            resume = self.paused and self.outstanding <= self.window // 2
-            jobs = self._resume_paused() if resume else None
+            if self.paused and self.outstanding <= self.window // 2:
+                self._resume_paused()
             if self.ledger is not None and cell.state == OK and not cell.journal:
                 self.ledger.retire(cell=cell)
                 self._passed()
-                jobs = [*(jobs or ()), *self._collect()]
-        if jobs:
-            self._start(jobs)
         if cell.journal:
             journal.replay(cell.journal)
         if cell.state == OK:
@@ -190,20 +187,13 @@ class Run(OrderingRun):
                 if self.ledger is not None:
                     self.ledger.retire(key)
                     self._passed()
-                    jobs = self._collect()
-                else:
-                    jobs = []
                 walk = self._parked.pop(key, None)
-                if walk is None or walk.epoch != self.epoch:
-                    walk = None
-                else:
+                if walk is not None and walk.epoch == self.epoch:
                     self.verdicts.clear()
                     self.type_verdicts.clear()
                     self.context = copy_context()
                     self._pump(walk, value)
-                    jobs += self._collect()
-            if jobs:
-                self._start(jobs)
+                    self._invite()
         return value
 
     def enter(self, callee: Any) -> Any:
