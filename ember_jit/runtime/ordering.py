@@ -177,10 +177,13 @@ class OrderingRun(IssuingRun):
             for cell in cells:
                 if cell.state in (PENDING, READY):
                     self._settle(cell, LOST, None)
+        self._catch_up()
         for cell in cells:
-            while True:
+            while cell.state < OK:
                 with self.lock:
-                    if cell.state >= OK:
-                        break
-                    self.waiting = cell
-                self._sleep()
+                    sleep = cell.state < OK
+                    self.waiting = cell if sleep else None
+                if sleep:
+                    self._sleep()
+                else:
+                    self._catch_up()

@@ -68,6 +68,7 @@ class Run(OrderingRun):
         self.watched = False
         self._parked = {}
         self._queue = deque()
+        self._ended = deque()
         self._wake = threading.Lock()
         self._wake.acquire()
         self._cell = INLINE
@@ -88,6 +89,7 @@ class Run(OrderingRun):
             self.active = 1
             self._pump(Walk(self.plan.slices[number](self, guarded, *values), self.epoch), None)
             self._invite()
+        self._catch_up()
 
     def loop(self, number: int, iterable: Any) -> Any:
         """Enter loop `number`; hands `iterable` through."""
@@ -127,6 +129,7 @@ class Run(OrderingRun):
             key = (site, *[self.positions[loop] for loop in loops]) if loops else site
             with self.lock:
                 self._arrive(site, key)
+            self._catch_up()
         return self.has(site)
 
     def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: tuple[int, ...]) -> None:
@@ -145,6 +148,7 @@ class Run(OrderingRun):
                     del cells[name]
                     retired.append(cell)
             self.outstanding -= len(retired)
+        self._catch_up()
         for cell in retired:
             if cell.event is not None:
                 cell.event.retired = events.clock()
@@ -163,6 +167,7 @@ class Run(OrderingRun):
             if self.ledger is not None and cell.state == OK and not cell.journal:
                 self.ledger.retire(cell=cell)
                 self._passed()
+        self._catch_up()
         if cell.journal:
             journal.replay(cell.journal)
         if cell.state == OK:
@@ -194,6 +199,7 @@ class Run(OrderingRun):
                     self.context = copy_context()
                     self._pump(walk, value)
                     self._invite()
+            self._catch_up()
         return value
 
     def enter(self, callee: Any) -> Any:
@@ -210,6 +216,7 @@ class Run(OrderingRun):
             self.closed = True
             self.epoch += 1
             self._abandon()
+        self._catch_up()
 
 
 def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:

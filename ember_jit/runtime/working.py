@@ -13,6 +13,8 @@ Invariants:
 - When the lock is let go while calls lie in the queue and more may be in flight, then a thread has been
   invited and will come, or none is to be had (or wanted: calls are brisk), and then the caller's thread makes
   them as soon as it waits.  So no call is forgotten, and a bounded pool cannot deadlock.
+- A call that has ended is settled by whoever holds the lock, or will next: whoever lets go of it looks whether
+  more have ended meanwhile (`_catch_up`), and threads that find it taken leave theirs behind and are free.
 - No call is started beyond `limit` in flight, but for the one that the caller's thread waits for.
 - Calls that have always been brisk are left to the caller's thread, and the watch sees to it that they
   start all the same if one of them takes long (`stalled`).
@@ -22,7 +24,9 @@ Invariants:
 from __future__ import annotations
 
 import threading
+from collections import deque
 from time import perf_counter, thread_time
+from typing import Any
 
 from ember_jit.config import config
 from ember_jit.runtime import events
@@ -35,12 +39,14 @@ from ember_jit.runtime.watch import watch
 BRISK_SECONDS = 50e-6  # a call this short is not worth waking a thread for
 BRISK_CALLS = 64  # such calls in a row before they are taken to be all like that
 SHORT_SECONDS = 30e-6  # a call this short does not pay for a thread
+Ended = tuple[Cell, int, Any, float, float]  # a call's cell, state, value or exception; seconds, CPU
 
 
 class WorkingRun(SettlingRun):
     """The threads of a run: what may start, who makes it, and how long it took."""
 
     __slots__ = (
+        "_ended",
         "busy",
         "closed",
         "invited",
@@ -62,6 +68,7 @@ class WorkingRun(SettlingRun):
     busy: float  # seconds for which they kept a core busy
     unleashed: bool  # a call took long, or all stood still: calls are brisk no more
     watched: bool  # the watch looks at this run
+    _ended: deque[Ended]  # calls that have ended and are not settled yet
 
     # ------------------------------------------------------------------ what may start (lock held)
     def _invite(self) -> None:
@@ -121,7 +128,8 @@ class WorkingRun(SettlingRun):
             if self._queue and self.progress == progress:
                 self.unleashed = True
                 self._invite()
-            return self.progress
+        self._catch_up()
+        return self.progress
 
     def work(self) -> None:
         """On a thread that was invited: make calls as long as there are any."""
@@ -129,6 +137,7 @@ class WorkingRun(SettlingRun):
             self.invited = False
             cell = self._take()
             self._invite()
+        self._catch_up()
         while cell is not None:
             cell = self._make(cell, inline=False)
 
@@ -156,31 +165,61 @@ class WorkingRun(SettlingRun):
             value, state = exc, RAISED
             cell.trace = user_part(exc.__traceback__)
         seconds = perf_counter() - began
-        del callee, args, kwargs
+        busy = thread_time() - cpu if self.counts_cpu else 0.0
         if cell.event is not None:
             cell.event.ended = events.clock()
-        with self.lock:
-            self.running -= 1
-            try:
-                self.measured(seconds, thread_time() - cpu if self.counts_cpu else 0.0)
-                self._settle(cell, state, value)
-            except BaseException as exc:  # the outcome stands, and nobody waits for what hung on it
-                self._salvage(cell, state, value)
-                if (
-                    not isinstance(exc, Exception)
-                    or config().strict_internal
-                    or is_interruption(exc)
-                ):
-                    raise
-            # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
-            del value, cell, context
-            return self._follow(inline) if self._queue else None
+        ended = (cell, state, value, seconds, busy)
+        # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
+        del callee, args, kwargs, context, cell, value
+        self._ended.append(ended)
+        del ended
+        if not inline:
+            return self._settle_or_leave()
+        self._catch_up()
+        return None
 
-    def _follow(self, inline: bool) -> Cell | None:
-        """After a call: the next one for a thread; the caller's thread has its program to go on with (lock held)."""
-        cell = None if inline else self._take()
-        self._invite()
-        return cell
+    def _settle_or_leave(self) -> Cell | None:
+        """On a pool thread: settle what has ended and take the next call, unless another thread is at it.
+
+        That one looks again once it has let go of the lock, so there is no need to wait for it: threads that
+        queue for a lock in turn hold up each other, and hand the interpreter's lock to and fro.
+        """
+        following: Cell | None = None
+        while self._ended and self.lock.acquire(blocking=False):
+            try:
+                self._settle_ended()
+                if following is None:
+                    following = self._take()
+                self._invite()
+            finally:
+                self.lock.release()
+        return following
+
+    def _catch_up(self) -> None:
+        """Settle what has ended while this thread held the lock: whoever lets go of the lock sees to it."""
+        while self._ended:
+            with self.lock:
+                self._settle_ended()
+                self._invite()
+
+    def _settle_ended(self) -> None:
+        """Settle the calls that have ended (lock held)."""
+        while self._ended:
+            cell, state, value, seconds, busy = self._ended[0]
+            if cell.state < OK:  # else an interruption came between settling it and taking it out
+                try:
+                    self.running -= 1
+                    self.measured(seconds, busy)
+                    self._settle(cell, state, value)
+                except BaseException as exc:  # the outcome stands, and nobody waits for what hung on it
+                    self._salvage(cell, state, value)
+                    if (
+                        not isinstance(exc, Exception)
+                        or config().strict_internal
+                        or is_interruption(exc)
+                    ):
+                        raise
+            self._ended.popleft()
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
@@ -205,6 +244,8 @@ class WorkingRun(SettlingRun):
                 self._make(mine, inline=True)
             elif sleep:
                 self._sleep()
+            else:
+                self._catch_up()
 
     def _claim_now(self, cell: Cell) -> Cell:
         """Claim the very call that the caller's thread waits for, whatever the limit."""
@@ -215,14 +256,16 @@ class WorkingRun(SettlingRun):
         return cell
 
     def _sleep(self) -> None:
-        """Wait for the bell; an interruption (a signal handler that raises) leaves the run consistent."""
+        """Wait for the bell, once `waiting` is set; an interruption (a signal handler that raises) leaves the run consistent."""
         try:
+            self._catch_up()
             self._hear()
         except BaseException:
             with self.lock:
                 if self.waiting is None:
                     self._wake.acquire(blocking=False)
                 self.waiting = None
+            self._catch_up()
             raise
 
     def _hear(self) -> None:
