@@ -277,7 +277,7 @@ class IssuingRun(WorkingRun):
                 owner=self.plan.name,
             )
             events.note(cell.event)
-        cell.context = self.context.copy()
+        cell.context = self.context  # copied when the call is made on a thread
         if job is not None:
             self._make_ready(cell, job)
         return cell

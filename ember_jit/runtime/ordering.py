@@ -143,20 +143,20 @@ class OrderingRun(IssuingRun):
             cells, self._becalmed = self._becalmed, []
             for cell in cells:
                 self._settle(cell, OK, None)
+        self._invite()
 
-    def _arrive(self, site: int, key: Any) -> list[Cell]:
-        """The retire program is in front of a call (lock held); hands back what may start now."""
+    def _arrive(self, site: int, key: Any) -> None:
+        """The retire program is in front of a call (lock held)."""
         assert self.ledger is not None
         if site not in self.plan.groups:
             self.ledger.reach(key)
             self._passed()
-            return self._collect()
+            return
         # its arguments hold calls of their own, which come first: if it still has to wait for
         # their turn, the retire program makes them one by one
         entry = self.ledger.find(key)
         if entry is not None and entry.held and entry.cell is not None:
             self._give_up(entry, key)
-        return []
 
     def _give_up(self, entry: Entry, key: Any) -> None:
         assert entry.cell is not None
@@ -177,10 +177,13 @@ class OrderingRun(IssuingRun):
             for cell in cells:
                 if cell.state in (PENDING, READY):
                     self._settle(cell, LOST, None)
+        self._catch_up()
         for cell in cells:
-            while True:
+            while cell.state < OK:
                 with self.lock:
-                    if cell.state >= OK:
-                        break
-                    self.waiting = cell
-                self._sleep()
+                    sleep = cell.state < OK
+                    self.waiting = cell if sleep else None
+                if sleep:
+                    self._sleep()
+                else:
+                    self._catch_up()
