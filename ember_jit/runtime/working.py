@@ -39,7 +39,9 @@ from ember_jit.runtime.watch import watch
 BRISK_SECONDS = 50e-6  # a call this short is not worth waking a thread for
 BRISK_CALLS = 64  # such calls in a row before they are taken to be all like that
 SHORT_SECONDS = 30e-6  # a call this short does not pay for a thread
-Ended = tuple[Cell, int, Any, float, float]  # a call's cell, state, value or exception; seconds, CPU
+Ended = tuple[
+    Cell, int, Any, float, float
+]  # a call's cell, state, value or exception; seconds, CPU
 
 
 class WorkingRun(SettlingRun):
@@ -211,7 +213,9 @@ class WorkingRun(SettlingRun):
                     self.running -= 1
                     self.measured(seconds, busy)
                     self._settle(cell, state, value)
-                except BaseException as exc:  # the outcome stands, and nobody waits for what hung on it
+                except (
+                    BaseException
+                ) as exc:  # the outcome stands, and nobody waits for what hung on it
                     self._salvage(cell, state, value)
                     if (
                         not isinstance(exc, Exception)
