@@ -33,6 +33,7 @@ def verdict_on(
             discardable=effect.name in (PURE, QUERY),
             thread_bound=True,
             claims=claims,
+            plain=effect.plain,
         )
     quiet, entered = quiet_twin(callee, effect, deferring)
     if not quiet:
@@ -51,4 +52,5 @@ def verdict_on(
         labelled=effect.label is not None,
         discardable=effect.name in (PURE, QUERY),
         claims=claims,
+        plain=effect.plain,
     )

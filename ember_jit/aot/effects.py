@@ -96,7 +96,7 @@ def declared_by_label(callee: Any) -> Effect | None:
 def effect_data(effect: Effect) -> dict[str, Any]:
     """An inferred effect as JSON; what it does not say is at its default."""
     data: dict[str, Any] = {"kind": effect.kind, "evidence": effect.evidence}
-    for name in ("blocking", "operator", "nothrow", "prints"):
+    for name in ("blocking", "operator", "nothrow", "prints", "plain"):
         if getattr(effect, name):
             data[name] = True
     if effect.label is not None:

@@ -199,6 +199,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     return {
         "loops": plan.loop_count,
         "in_turn": sorted(plan.in_turn),
+        "trusted": sorted(plan.trusted),
         "labelled": sorted(plan.labelled),
         "sites": [
             [
@@ -219,6 +220,7 @@ def plan_from(data: Mapping[str, Any], name: str) -> Plan:
     plan = Plan(name)
     plan.loop_count = data["loops"]
     plan.in_turn = frozenset(data["in_turn"])
+    plan.trusted = frozenset(data["trusted"])
     plan.labelled = frozenset(data["labelled"])
     for number, part, loops, line, text, inner in data["sites"]:
         plan.site_slice[number] = part

@@ -78,7 +78,9 @@ def inference_for(options: Options) -> Inference:
     key = (options.effects, options.assume == "stateless")
     found = _inferences.get(key)
     if found is None:
-        plan_module.install_tables(is_pure_call, is_pure_method)
+        plan_module.install_tables(
+            is_pure_call, is_pure_method, registry.PURE_METHOD_NAMES.__contains__
+        )
         found = _inferences[key] = Inference(
             trust=options.effects, stateless=options.assume == "stateless"
         )
@@ -306,6 +308,7 @@ def _fill(
     sites = [id(site.node) for site in function.sites]
     names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
+        plan.trusted |= issue.trusted
         for number, loops in issue.sites.items():
             site = function.sites[number]
             plan.site_slice[number] = region.number

@@ -37,7 +37,6 @@ after_compiling: list[Callable[[Unit, FunctionType], None]] = []
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
 _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
-SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
 FIRST_REST, LONGEST_REST = 128, 1024  # then plain for so many times as long as a measured run takes
 FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
@@ -314,7 +313,7 @@ def unit_of(function: FunctionType) -> Unit | None:
 class _UnitRun(Run):
     """A run that reports to its unit."""
 
-    __slots__ = ("_began", "_busy", "_memory", "_owner", "_short", "_total", "unit")
+    __slots__ = ("_began", "_memory", "_owner", "counts_cpu", "unit")
 
     def __init__(
         self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
@@ -323,18 +322,8 @@ class _UnitRun(Run):
         self.unit = unit
         self._memory = memory
         self._owner = owner
-        self._short = 0
-        self._total = 0
-        self._busy = 0.0
+        self.counts_cpu = unit._auto
         self._began = perf_counter()
-
-    def measured(self, seconds: float, cpu: float) -> None:
-        """One issued call took so long, and kept a core busy for so much of it (lock held)."""
-        super().measured(seconds, cpu)
-        self._total += 1
-        self._busy += cpu
-        if seconds < SHORT_CALL:
-            self._short += 1
 
     def close(self) -> None:
         """Leave the function, and learn from how it went."""
@@ -344,7 +333,7 @@ class _UnitRun(Run):
         del self._owner
         stats = unit.stats
         stats.runs += 1
-        stats.issued += self._total
+        stats.issued += self.progress
         if not self.issued_any:
             memory.fruitless += 1
             unit._barren += memory.fruitless == 1
@@ -356,11 +345,11 @@ class _UnitRun(Run):
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
         memory.fruitless = 0
-        if not unit._auto or not self._total:
+        if not unit._auto or not self.progress:
             return
         elapsed = perf_counter() - self._began
-        trivial = self._short >= 0.9 * self._total
-        cpu_bound = 0.8 * elapsed <= self._busy <= 1.15 * elapsed
+        trivial = self.short >= 0.9 * self.progress
+        cpu_bound = 0.8 * elapsed <= self.busy <= 1.15 * elapsed
         if not (trivial or cpu_bound):
             memory.trivial = 0
             memory.backoff = FIRST_REST

@@ -43,6 +43,7 @@ class Effect:
         operator: the callee follows the operator protocol, or is otherwise worth a task of its own.
         prints: its output through `print` or `logging` must be deferred.
         nothrow: it never raises.
+        plain: no operation on what it gives back runs code of the program, if its arguments are such values.
         label: the label of a call that keeps some order (it has resources, or is bound to its thread).  Whoever
             makes such a call has an effect, so `kind` is "unknown"; the call itself may be scheduled by its label.
     """
@@ -55,6 +56,7 @@ class Effect:
     operator: bool = False
     nothrow: bool = False
     prints: bool = False
+    plain: bool = False
     label: Label | None = None
 
     @property
@@ -83,6 +85,7 @@ def declared_effect(label: Label) -> Effect:
             blocking=True,
             operator=True,
             nothrow=label.nothrow,
+            plain=True,  # a declaration covers what is done with the result
         )
     return restricted_effect(label, True)
 
@@ -98,5 +101,6 @@ def restricted_effect(label: Label, declared: bool) -> Effect:
         blocking=True,
         operator=True,
         nothrow=label.nothrow,
+        plain=declared,
         label=label,
     )

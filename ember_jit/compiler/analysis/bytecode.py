@@ -54,21 +54,18 @@ def effect_from_bytecode(
 
     context = Context(inference, OPERATIONS, function, code, owner, defers=defers)
     context.run()
-    context.close()
-    guards = [same_function(function), *context.lookup.guards]
     if context.effects:
         reasons = tuple(sorted(context.effects, key=lambda reason: reason.line)[:8])
-        return Inferred(
-            Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator), guards
-        )
-    text = f"inferred from the bytecode of {function.__qualname__}"
-    return Inferred(
-        Effect(
+        effect = Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator)
+    else:
+        effect = Effect(
             context.kind,
-            text,
+            f"inferred from the bytecode of {function.__qualname__}",
             blocking=context.blocking,
             operator=context.operator,
             prints=context.prints,
-        ),
-        guards,
-    )
+            plain=context.values.plain(context.result),
+        )
+    found = Inferred(effect, [same_function(function), *context.lookup.guards])
+    context.close()
+    return found

@@ -34,6 +34,7 @@ from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
 from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.plain import is_quiet_class
 from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, type_lookup
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
@@ -166,6 +167,7 @@ class Inference:
                 blocking=known.blocking,
                 operator=kind == QUERY,
                 reasons=reasons,
+                plain=kind == QUERY or known.fresh == "handle",
             )
         )
 
@@ -196,7 +198,11 @@ class Inference:
         is_operator = type_lookup(kind, "forward") is not MISSING
         if effect.kind == UNKNOWN and self.stateless and is_operator:
             effect = Effect(
-                QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True
+                QUERY,
+                'assumed stateless (assume="stateless")',
+                blocking=True,
+                operator=True,
+                plain=True,
             )
         elif effect.kind != UNKNOWN and is_operator:
             effect = replace(effect, operator=True)
@@ -216,12 +222,13 @@ class Inference:
         ):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
-            return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
+            return Inferred(Effect(PURE, f"makes a new {cls.__name__}", plain=is_quiet_class(cls)))
         hook = _store_hook(cls, init)
         if hook:
             return _unknown(f"storing an attribute of a new {cls.__name__} runs {hook}")
         result = self._analyse(init, Fresh("object", cls), f"makes a new {cls.__name__}")
-        return Inferred(result.effect, [lambda: type_lookup(cls, "__init__") is init], [result])
+        effect = replace(result.effect, plain=is_quiet_class(cls))
+        return Inferred(effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
         label = (
@@ -293,7 +300,12 @@ class Inference:
             return strict
         guards.extend(strict.guards)
         effect = Effect(
-            kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints
+            kind,
+            text,
+            blocking=body.blocking,
+            operator=body.has_sites,
+            prints=body.prints,
+            plain=strict.effect.plain,
         )
         return Inferred(effect, guards, children)
 
