@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from ember_jit.compiler.codegen.numeric import marker, with_kernels
 from ember_jit.compiler.native_code import emit
-from ember_jit.compiler.passes.numeric_names import numeric_function, numpy_module
+from ember_jit.compiler.passes.numeric_names import numpy_module
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
 from ember_jit.compiler.specialise import specialiser
 from ember_jit.ir.program import Numerics
@@ -21,8 +21,7 @@ from ember_jit.ir.region import NumericRegion
 from ember_jit.ir.syntax import copied
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.numeric import Site
-from ember_jit.runtime.statics import MISSING
-from ember_jit.runtime.triage import has_arithmetic
+from ember_jit.runtime.triage import has_arithmetic, names_numpy
 
 
 @dataclass(slots=True)
@@ -38,16 +37,7 @@ def may_be_numeric(unit: Unit, function: FunctionType) -> bool:
     """Whether a function is worth a look for numeric regions, told without its source."""
     if numpy_module() is None or not has_arithmetic(unit.original):
         return False
-    return unit.meets_arrays or _mentions_numpy(unit, function)
-
-
-def _mentions_numpy(unit: Unit, function: FunctionType) -> bool:
-    numpy, space = numpy_module(), function.__globals__
-    for name in unit.original.co_names:
-        live = space.get(name, MISSING)
-        if live is numpy or (callable(live) and numeric_function(live) is not None):
-            return True
-    return False
+    return unit.meets_arrays or names_numpy(function, unit.original)
 
 
 def numeric_form(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
-from types import CodeType
+from types import CodeType, FunctionType
 
 _CALL_NAMES = ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
 _CALLS = tuple(dis.opmap[name] for name in _CALL_NAMES if name in dis.opmap)
@@ -51,6 +51,28 @@ def has_arithmetic(code: CodeType) -> bool:
         return False
     opcodes = code.co_code[::2]
     return sum(opcodes.count(opcode) for opcode in _OPERATIONS) >= 2
+
+
+def may_be_numeric(function: FunctionType, code: CodeType) -> bool:
+    """Whether a function with nothing to overlap is worth a look for numeric regions.
+
+    It names NumPy or a function of NumPy's, or it makes no calls at all: then its arguments may be arrays.
+    """
+    return has_arithmetic(code) and (_count(code)[0] == 0 or names_numpy(function, code))
+
+
+def names_numpy(function: FunctionType, code: CodeType) -> bool:
+    """Whether a global that the function reads is NumPy, or one of its functions."""
+    numpy, space = sys.modules.get("numpy"), function.__globals__
+    if numpy is None:
+        return False
+    for name in code.co_names:
+        live = space.get(name)
+        if live is numpy or type(live) is numpy.ufunc:
+            return True
+        if type(live) is FunctionType and live.__module__ == "numpy":
+            return True
+    return False
 
 
 def _count(code: CodeType) -> tuple[int, int]:
