@@ -59,6 +59,17 @@ def test_rows_and_statistics():
     assert kernels(norm) == [2]
 
 
+def test_the_place_of_an_extremum_where_rows_are_told_apart():
+    @jit
+    def f(x, w):
+        return np.argmax(np.where(x > 2, 0.5, w))
+
+    x, w = np.zeros((4, 5)), np.zeros(5)
+    x[2, 3] = 3
+    assert f(x, w) == 13
+    assert f(x.astype("f4"), w.astype("f4")) == 13
+
+
 def test_an_operator_with_weights():
     @structural_jit
     class Layer(Operator):

@@ -51,6 +51,8 @@ def _reduction(program: Program, schedule: Schedule, node: Node) -> str | None:
     argument = program.nodes[node.args[0]]
     if argument.rank != "element":
         return f"{node.op} of values that were already reduced"
+    if node.op in ("argmax", "argmin") and node.rank == "scalar" and not schedule.flat:
+        return f"{node.op} of everything, where rows are told apart, counts columns alone"
     if node.value is not None and (node.op != "sum" or node.rank != "scalar" or not schedule.flat):
         return f"{node.op} in blocks of NumPy's buffer is kept for dense arrays as a whole"
     return None
