@@ -131,7 +131,15 @@ def _positive(c: Context, dtype: str, args: list[str]) -> str:
 @lowering("negative")
 def _negative(c: Context, dtype: str, args: list[str]) -> str:
     if dtype in FLOATS:
-        return c.text.let(f"fneg {c.text.vector(dtype)} {args[0]}")
+        if not c.strict:
+            return c.text.let(f"fneg {c.text.vector(dtype)} {args[0]}")
+        # The sign bit comes through an assembler text that says nothing: LLVM, where it knows a negation,
+        # makes `a - b` of `a + -b`, and the NaN that comes out has the other sign.
+        bits, whole = as_bits(c.text, dtype, args[0])
+        kind, sign = VALUE[whole], -(2 ** (8 * size(dtype) - 1))
+        hidden = c.text.let(f'call {kind} asm "", "=r,0"({kind} {sign})')
+        flipped = binary(c.text, "xor", whole, bits, c.text.broadcast(hidden, kind))
+        return c.text.let(f"bitcast {c.text.vector(whole)} {flipped} to {c.text.vector(dtype)}")
     return binary(c.text, "sub", dtype, c.text.splat(0, dtype), args[0])
 
 
