@@ -23,8 +23,8 @@ from ember_jit.ir.region import NumericRegion
 from ember_jit.runtime.native.signature import MISS
 from ember_jit.runtime.numeric import Kernel, Site, describe
 
-TRIED = 1 << 13  # elements: on about so many a kernel is timed against NumPy before it is used
-_ROUNDS = 4
+TRIED = 1 << 16  # elements: on about so many a kernel is timed against NumPy before it is used
+_ROUNDS = 3
 _NO_SLOWER = 0.95  # what NumPy may take, relative to the kernel: timing is never exact
 
 
@@ -107,7 +107,7 @@ def _tried(
     args: tuple[Any, ...],
     found: Typed,
 ) -> float | None:
-    """How many times as fast as NumPy the kernel is: on these values if they are few, and on some thousands like them.
+    """How many times as fast as NumPy the kernel is: on these values if they are few, and on some ten thousand like them.
 
     The smaller of the two; None if neither could be tried (the arithmetic raises flags, for one).
     """
