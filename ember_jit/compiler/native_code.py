@@ -5,7 +5,7 @@ A kernel that is in the cache is entered without llvmlite being imported.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +17,7 @@ from ember_jit.runtime.native.signature import Signature
 
 Emit = Callable[[Typed], "Callable[..., Any] | str"]
 Kept = Callable[[Typed], "Callable[..., Any] | None"]
+WITHOUT_LLVMLITE = "llvmlite, which makes kernels, is missing or broken [EMB050]"
 _lock = threading.Lock()  # LLVM's target machine is shared
 
 
@@ -48,8 +49,10 @@ def _signature(found: Typed) -> Signature | str:
 
 
 def _compiled(found: Typed, signature: Signature) -> Parts | str:
-    if importlib.util.find_spec("llvmlite") is None:
-        return "llvmlite, which makes kernels, is not installed"
+    try:
+        importlib.import_module("llvmlite.binding")
+    except Exception:  # noqa: BLE001 - a broken library may raise anything when it is imported
+        return WITHOUT_LLVMLITE
     from ember_jit.compiler import kernels
     from ember_jit.compiler.kernels.entry import make_parts
 

@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
-from ember_jit.compiler.native_code import Emit, Kept
+from ember_jit.compiler.native_code import WITHOUT_LLVMLITE, Emit, Kept
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
 from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
+from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
 from ember_jit.runtime.native.signature import MISS
@@ -113,6 +114,8 @@ class Making:
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
         """The kernel, unless NumPy is quicker on these values or on more like them."""
         if isinstance(self.entry, str):
+            if self.entry == WITHOUT_LLVMLITE:
+                load("llvmlite", "llvmlite.binding")  # warns once, here: this is the user's thread
             return self.entry
         speedup = _tried(self.entry, self.region, result_steps(self.region), args, self.made)
         if speedup is not None and speedup < _NO_SLOWER:

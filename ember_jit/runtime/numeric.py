@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ember_jit.errors import DependencyWarning
 from ember_jit.runtime import background
 from ember_jit.runtime.class_tags import class_tag
 from ember_jit.runtime.native.signature import MISS
@@ -158,6 +159,8 @@ class Site:
             return MISS
         try:
             found = self._again(args)
+        except DependencyWarning:
+            raise  # the user has turned it into an error
         except RecursionError:
             return MISS  # no room on the stack to compile
         except Exception as exc:  # noqa: BLE001 - a bug of ours must not break the user's call (EMB010)
