@@ -93,7 +93,8 @@ def test_an_error_of_ours_is_reported_by_a_later_call(monkeypatch, as_users_run_
 
 
 SCRIPT = """
-import os, sys, threading
+import os, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # the thread below is there while we fork
 import numpy as np
 from ember_jit import jit
 from ember_jit.runtime import background
