@@ -35,7 +35,23 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"
+    if _names_its_caller(code):
+        return "it names its caller's line (`stacklevel`), which the first call would change"
     return ""
+
+
+def _names_its_caller(code: CodeType) -> bool:
+    """Whether a warning or log record of the function is laid to the frame that has called it.
+
+    Between the two stands the stub's frame while the first call compiles.
+    """
+    warns = "warn" in code.co_names
+    for const in code.co_consts:
+        if isinstance(const, tuple) and "stacklevel" in const:
+            return True  # the names of a call's keywords
+        if warns and type(const) is int and const > 1:
+            return True
+    return False
 
 
 def _count(code: CodeType) -> tuple[int, int]:
