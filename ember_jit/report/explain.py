@@ -38,6 +38,7 @@ from ember_jit.report.explanation import (
     Runs,
     Step,
 )
+from ember_jit.report.regions import regions_of
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
 from ember_jit.report.why import (
@@ -126,6 +127,7 @@ def explanation_of(found: Survey) -> Explanation:
         Runs(stats.runs, stats.issued, round(stats.compile_seconds * 1e3, 3), _stages(found)),
         tuple(found.remarks),
         _recorded(found),
+        regions_of(found.artifacts.numeric),
     )
 
 
@@ -168,6 +170,11 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
             f"nothing could overlap; {many} of {sites} calls {'goes' if many == 1 else 'go'} "
             "straight to the operator's `forward`"
         )
+    if found.artifacts.kernels is not None:
+        overlap = "nothing could overlap"
+    regions = len(found.artifacts.numeric)
+    if regions:
+        overlap += f"; {regions} numeric region{'s' if regions > 1 else ''}"
     if found.status == status.COMPILED:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:

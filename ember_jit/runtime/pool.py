@@ -111,6 +111,11 @@ class Pool:
         return isinstance(thread, _Worker)
 
     @property
+    def busy(self) -> int:
+        """Threads that are at work now."""
+        return self._count - len(self._idle)
+
+    @property
     def threads(self) -> int:
         """Threads that exist now."""
         return self._count
