@@ -94,13 +94,14 @@ class Label:
         return " ".join([*words, *flags])
 
 
-#: The result comes from the arguments alone, and nothing changes: the call may start early.
+#: The result comes from the arguments alone, and nothing changes. Such a call may start early.
 pure = Label("pure")
-#: The call reads the outside world, may answer differently each time, and changes nothing: it may start early.
+#: The call reads the outside world, may answer differently each time, and changes nothing. It may start early,
+#: and is made exactly once if the program reaches it.
 query = Label("query")
 #: The call never raises, so calls behind it with effects on resources need not wait for it.
 nothrow = Label("", nothrow=True)
-#: Making the call twice is the same as once: only such a call may be retried.
+#: Making the call twice is the same as once. Only such a call may be retried.
 idempotent = Label("", idempotent=True)
 #: The call must run on the caller's thread, in its turn; others may pass it.
 thread_bound = Label("", thread_bound=True)
