@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ember_jit.errors import NotAnOperatorError
+from ember_jit.errors import NotAnOperatorError, OptionError
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -107,17 +107,29 @@ idempotent = Label("", idempotent=True)
 thread_bound = Label("", thread_bound=True)
 
 
+def _named(word: str, resource: str) -> str:
+    """`resource`, if it is a name; `@ordered` without parentheses is a mistake that would go unnoticed."""
+    if not isinstance(resource, str):
+        raise OptionError(
+            f"{word} takes the name of a resource, not {resource!r}: write @{word}('db')"
+        )
+    return resource
+
+
 def reads(resource: str) -> Label:
     """The call reads `resource`: it comes after what wrote it, and before what writes it next.
 
     Args:
         resource: any name; calls that use the same one are about the same thing.
 
+    Raises:
+        OptionError: `resource` is no text.
+
     Example:
         >>> @reads("cache")
         ... def look_up(key): ...
     """
-    return Label(READS, resource)
+    return Label(READS, _named(READS, resource))
 
 
 def ordered(resource: str) -> Label:
@@ -126,11 +138,14 @@ def ordered(resource: str) -> Label:
     Args:
         resource: any name; calls that use the same one are about the same thing.
 
+    Raises:
+        OptionError: `resource` is no text.
+
     Example:
         >>> @ordered("log")
         ... def note(line): ...
     """
-    return Label(ORDERED, resource)
+    return Label(ORDERED, _named(ORDERED, resource))
 
 
 def commutes(resource: str) -> Label:
@@ -139,11 +154,14 @@ def commutes(resource: str) -> Label:
     Args:
         resource: any name; calls that use the same one are about the same thing.
 
+    Raises:
+        OptionError: `resource` is no text.
+
     Example:
         >>> @commutes("metrics")
         ... def increment(name): ...
     """
-    return Label(COMMUTES, resource)
+    return Label(COMMUTES, _named(COMMUTES, resource))
 
 
 _side: dict[tuple[int, int], tuple[Any, Label]] = {}
@@ -162,8 +180,14 @@ def declare(target: Any, *labels: Label) -> None:
         labels: one effect and any modifiers; they add to what was declared before.
 
     Raises:
+        OptionError: one of `labels` is none: `declare(client.complete, "query")`.
         NotAnOperatorError: `target` cannot be called and has no `forward`.
     """
+    strange = next((each for each in labels if not isinstance(each, Label)), None)
+    if strange is not None:
+        raise OptionError(
+            f"{strange!r} is no label; give pure, query, reads('r'), ordered('r'), commutes('r'), or a modifier"
+        )
     if not callable(target) and not hasattr(target, "forward"):
         raise NotAnOperatorError(
             f"{target!r} cannot be labelled: it is not callable and has no `forward`. "

@@ -26,7 +26,7 @@ from ember_jit import (
     thread_bound,
 )
 from ember_jit.effects import label_of
-from ember_jit.errors import NotAnOperatorError
+from ember_jit.errors import NotAnOperatorError, OptionError
 
 TIMEOUT = 10
 
@@ -445,3 +445,15 @@ def test_what_was_profiling_goes_on_after_verifying() -> None:
         assert sys.getprofile() is profile
     finally:
         sys.setprofile(None)
+
+
+@pytest.mark.parametrize("word", [effects.reads, effects.ordered, effects.commutes])
+def test_a_resource_without_a_name_is_refused(word: Any) -> None:
+    """`@ordered` without parentheses would put a label in the place of the class."""
+    with pytest.raises(OptionError, match=r"takes the name of a resource, .*\('db'\) \[EMB001\]"):
+        word(Plain)
+
+
+def test_a_label_that_is_none_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"'query' is no label; give pure, query, .* \[EMB001\]"):
+        effects.declare(Plain(), "query")

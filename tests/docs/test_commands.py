@@ -48,7 +48,7 @@ def test_commands(page: Path, tmp_path: Path) -> None:
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=600,
             )
             got = made.stdout + made.stderr
             flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
