@@ -32,16 +32,20 @@ def simulate(*, inputs):
     return inputs["seed"] * 2
 
 
+APART = True
 client = SimpleNamespace(complete=complete)
 search, judge = Search(), Judge()
 texts = ["one", "three"]
 
 
-def check():
-    from ember_jit import vmap
+class Answer(Operator):
+    def __init__(self):
+        self.search, self.recall, self.judge = Search(), Recall(), Judge()
 
-    assert answer(inputs={"q": "why?"}) == {"web": ["why?"], "notes": ["why?"]}
-    assert vmap(score)(inputs={"text": texts, "model": "m"}) == {
-        "score": [3, 5],
-        "model": ["m", "m"],
-    }
+    def forward(self, *, inputs):
+        web = self.search(inputs=inputs)
+        notes = self.recall(inputs=inputs)
+        return self.judge(inputs={"web": web["hits"], "notes": notes["hits"]})
+
+
+answer = Answer()
