@@ -1,7 +1,8 @@
 """Running the snippets of a page, as a reader would who types them in one after the other.
 
 What the snippets of a page assume, its prose says; here it is code, in `surroundings/PAGE.py`, next to what
-they have led to at the end (`def check(): ...`).  In a snippet `class Answer: ...` is short for the class of that
+they have led to at the end (`def check(): ...`), and the libraries that they need (`NEEDS = ["cloudpickle"]`), without
+which the page is skipped.  In a snippet `class Answer: ...` is short for the class of that
 name which the page has already.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.docs.pages import DOCS, Block
 
@@ -31,6 +34,8 @@ def space_for(page: Path) -> Iterator[dict[str, Any]]:
     given = surroundings(page)
     if given.exists():
         run(given.read_text(encoding="utf-8"), str(given), space)
+    for needed in space.get("NEEDS", ()):
+        pytest.importorskip(needed)
     yield space
 
 

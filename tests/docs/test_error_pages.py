@@ -46,8 +46,6 @@ def test_its_example_and_its_fix(page: Path) -> None:
         return
     if page.stem == NO_EXAMPLE:
         return
-    if "processes" in page.read_text(encoding="utf-8"):
-        pytest.importorskip("cloudpickle")
     with space_for(page) as space:
         with pytest.raises((errors.EmberError, UserWarning), match=rf"\[{page.stem}\]"):
             with warnings.catch_warnings():

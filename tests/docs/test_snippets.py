@@ -37,8 +37,9 @@ RUN = [page for page in ALL if snippets(page) and not is_error_page(page)]
 
 @pytest.mark.parametrize("page", DOCTESTS, ids=title)
 def test_doctests(page: Path) -> None:
-    globs = {"__name__": f"doctests_of_{page.stem}"}
-    failed, tried = doctest.testfile(str(page), False, globs=globs, optionflags=FLAGS)
+    with space_for(page) as space:
+        space["__name__"] = f"doctests_of_{page.stem}"
+        failed, tried = doctest.testfile(str(page), False, globs=space, optionflags=FLAGS)
     assert tried
     assert not failed
 

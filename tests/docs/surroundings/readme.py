@@ -33,6 +33,7 @@ def simulate(*, inputs):
 
 
 APART = True
+NEEDS = ["cloudpickle"]
 client = SimpleNamespace(complete=complete)
 search, judge = Search(), Judge()
 texts = ["one", "three"]
