@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import shlex
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from tests.docs.pages import ALL, ROOT, Block, blocks, title
 
 PROGRAMS = {"python": [sys.executable], "ember-jit": [sys.executable, "-m", "ember_jit.cli"]}
+ASSIGNS = re.compile(r"[A-Z_]+=").match
 PAGES = [page for page in ALL if any(block.language == "console" for block in blocks(page))]
 
 
@@ -37,15 +40,18 @@ def test_commands(page: Path, tmp_path: Path) -> None:
     compare = doctest.OutputChecker().check_output
     for block in blocks(page):
         if block.file:
+            (tmp_path / block.file).parent.mkdir(exist_ok=True)
             (tmp_path / block.file).write_text(block.text)
         if block.language != "console":
             continue
         for command, wanted in commands(block):
-            program, *arguments = shlex.split(command)
+            words = shlex.split(command)
+            settings = dict(each.split("=", 1) for each in takewhile(ASSIGNS, words))
+            program, *arguments = words[len(settings) :]
             made = subprocess.run(
                 [*PROGRAMS[program], *arguments],
                 cwd=tmp_path,
-                env=environment,
+                env=environment | settings,
                 capture_output=True,
                 text=True,
                 timeout=600,
