@@ -156,8 +156,21 @@ def _from_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as exc:
         sys.modules.pop(name, None)
+        if isinstance(exc, ImportError) and "relative import" in str(exc):
+            raise TargetError(
+                f"{path} imports relatively, so it is part of a package: write `{_dotted(path)}:NAME`"
+            ) from exc
         raise _broken(str(path), exc) from exc
     return module
+
+
+def _dotted(path: Path) -> str:
+    """The name of the module in `path`, by the packages that it lies in: `pkg/sub/a.py` is `pkg.sub.a`."""
+    parts, folder = [path.stem], path.resolve().parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
 
 
 def _broken(place: str, exc: Exception) -> TargetError:
