@@ -183,7 +183,8 @@ def declare(target: Any, *labels: Label) -> None:
         OptionError: one of `labels` is none: `declare(client.complete, "query")`.
         NotAnOperatorError: `target` cannot be called and has no `forward`.
     """
-    strange = next((each for each in labels if not isinstance(each, Label)), None)
+    given: tuple[object, ...] = labels
+    strange = next((each for each in given if not isinstance(each, Label)), None)
     if strange is not None:
         raise OptionError(
             f"{strange!r} is no label; give pure, query, reads('r'), ordered('r'), commutes('r'), or a modifier"
