@@ -45,9 +45,7 @@ def test_doctests(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", RUN, ids=title)
-def test_snippets(page: Path, request: pytest.FixtureRequest) -> None:
-    if page.name == "README.md" and '{"seed": range(64)}' in page.read_text(encoding="utf-8"):
-        request.applymarker(pytest.mark.xfail(reason="a range is no batch: list(range(64))"))
+def test_snippets(page: Path) -> None:
     with space_for(page) as space:
         for block in snippets(page):
             # examples that have nothing to do with each other may use one name for different things
