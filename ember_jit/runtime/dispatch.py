@@ -23,11 +23,11 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
-from ember_jit.runtime.stubs import trim_traceback
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -219,7 +219,7 @@ class Unit:
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-        trim_traceback(self.stub)
+        leave_no_trace(self.stub)
 
     # ------------------------------------------------------------------ every call
     def open(self, owner: Any) -> Run | None:

@@ -10,13 +10,11 @@ template, so making one costs a few microseconds.
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Any
 
 _TARGET = "<ember_jit unit>"
-_PACKAGE = __file__.rsplit("runtime", 1)[0]
 _SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 _NOT_THE_STUBS = (
     0x1FF0000 | _SUSPENDS
@@ -47,18 +45,6 @@ def stub_code(code: CodeType, target: Any) -> CodeType:
         co_flags=code.co_flags & ~_NOT_THE_STUBS,
         co_consts=tuple(target if const == _TARGET else const for const in template.co_consts),
     )
-
-
-def trim_traceback(stub: CodeType | None) -> None:
-    """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-    exc = sys.exception()
-    assert exc is not None
-    trace: TracebackType | None = exc.__traceback__
-    while trace is not None and (
-        trace.tb_frame.f_code is stub or trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-    ):
-        trace = trace.tb_next
-    exc.__traceback__ = trace
 
 
 def _forward(self: Any, *, inputs: Any) -> Any:
