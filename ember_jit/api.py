@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from ember_jit.aot import provider
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
+from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.first_instance import compile_first_instance
 from ember_jit.runtime.installing import install_stub
@@ -85,6 +86,26 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
     return _decorate(target, checked)
 
 
+@overload
+def jit(target: T, /) -> T: ...
+@overload
+def jit(
+    target: T,
+    /,
+    *,
+    sample_input: Any = None,
+    force_trace: bool = False,
+    recursive: bool = True,
+    **options: Any,
+) -> T: ...
+@overload
+def jit(
+    *,
+    sample_input: Any = None,
+    force_trace: bool = False,
+    recursive: bool = True,
+    **options: Any,
+) -> Callable[[T], T]: ...
 def jit(
     target: Any = None,
     /,
@@ -207,6 +228,10 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if is_replacement(code):
         return
     reason = reason_to_leave(code, single)
+    if not reason and is_debugged():
+        reason = (
+            "it was decorated under a debugger, which is to step through the code as it is written"
+        )
     if reason:
         register_left_alone(function, options, reason)
     else:

@@ -36,7 +36,7 @@ from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
-from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
+from ember_jit.runtime.linking import CALL, CODE, GETTRACE, TOOL, TYPE, UNIT
 
 _UNIT = "_unit"
 _TITLES = {
@@ -162,9 +162,12 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     text = ast.unparse(clean)
     again = ast.parse(text).body[0]
     comments: dict[int, str] = {}
+    branch = clean.body[-1]
+    assert isinstance(branch, ast.If)
+    ours = (*clean.body[-2:], *branch.orelse)  # they open the run, and close it
     pairs = list(zip(_statements(clean), _statements(again), strict=True))
     for original, printed in pairs:
-        if original.lineno == clean.lineno or not _changed(original):
+        if original in ours or not _changed(original):
             continue
         comments.setdefault(
             printed.lineno, f"# line {original.lineno}: {source.line(original.lineno)}"
@@ -172,7 +175,7 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     lines = [
         f"# Retire program of {title}.",
         "# _unit: the function's unit; _w: this run.  has/take: a call that was issued ahead; done: one made here.",
-        "# The first branch is the function as it was written, for runs that do not overlap.",
+        "# The first branch is the function as it was written, for runs that do not overlap, and for debuggers.",
         "",
     ]
     for number, line in enumerate(text.splitlines(), start=1):
@@ -212,13 +215,22 @@ def straight_text(title: str, made: Straight, source: Source) -> str:
 
 
 def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
-    """A copy with a name in place of the constant that the unit replaces at link time."""
+    """A copy with names in place of the constants that objects replace at link time."""
+    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool"}
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            if constant.value == UNIT and type(constant.value) is str:
-                return ast.copy_location(ast.Name(_UNIT, ast.Load()), constant)
-            return constant
+            name = names.get(constant.value) if isinstance(constant.value, str) else None
+            if name is None:
+                return constant
+            return ast.copy_location(ast.Name(name, ast.Load()), constant)
+
+        def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+            self.generic_visit(node)
+            values = {value.id for value in node.values if isinstance(value, ast.Name)}
+            if len(values) == 1 and values <= set(names.values()):
+                return node.values[0]  # `codegen.retire` says why it is there twice
+            return node
 
     renamed = Rename().visit(copy.deepcopy(node))
     assert isinstance(renamed, ast.FunctionDef)

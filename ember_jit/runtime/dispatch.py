@@ -23,6 +23,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
+from ember_jit.runtime import debugged
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
@@ -121,6 +122,7 @@ class Unit:
 
     Attributes:
         disabled: says whether compiled functions run plain in this context.
+        watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -130,6 +132,10 @@ class Unit:
     """
 
     disabled = _disabled
+    watched = debugged.watched
+    gettrace = staticmethod(debugged.gettrace)
+    tool = staticmethod(debugged.tool)
+    make = FunctionType
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 _INTROSPECTION = frozenset(
     {"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"}
 )
+_STOPS = frozenset({"breakpoint", "set_trace"})
 
 
 def reason_to_leave(code: CodeType, single: bool = False) -> str:
@@ -35,7 +36,14 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"
+    if stops(code):
+        return "it stops in a debugger, which is to step through the code as it is written"
     return ""
+
+
+def stops(code: CodeType) -> bool:
+    """Whether a function stops in a debugger: it names `breakpoint` or `set_trace`."""
+    return bool(_STOPS & set(code.co_names))
 
 
 def _count(code: CodeType) -> tuple[int, int]:
