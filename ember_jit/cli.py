@@ -1,4 +1,4 @@
-"""The command line: `ember-jit demo|explain|dump|bench|compile|inspect`.
+"""The command line: `ember-jit demo|explain|dump|run|bench|compile|inspect`.
 
 What a command needs is imported when it runs, so that `--help` is quick.  A mistake of the user's ends
 with one line and exit status 2.
@@ -155,6 +155,55 @@ def bench(target: str, inputs_text: str, init: str | None, repeat: int, as_json:
     click.echo(json.dumps(made.to_dict(), indent=2) if as_json else bench_text(made))
     if not made.identical and made.repeatable:
         sys.exit(DIFFERENT)
+
+
+@main.command()
+@click.argument("target")
+@click.option(
+    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
+)
+@click.option("--init", help=_INIT_HELP)
+@click.option(
+    "--generated",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A program of a dump, edited, or the folder of the dump: it runs in place of ours. May be given again.",
+)
+@click.option("--check", is_flag=True, help="Compare with the plain program.")
+@_one_line_errors
+def run(
+    target: str, inputs_text: str, init: str | None, generated: tuple[Path, ...], check: bool
+) -> None:
+    """Run TARGET once, compiled, and print what it returns; also with generated code that was dumped and edited.
+
+    What it raises is shown as Python shows it. With --check, exits with status 1 if the plain program answers differently.
+    """
+    import copy
+    import traceback
+
+    from ember_jit.report.bench import outcome_of, plain_outcome, same_outcome
+    from ember_jit.report.edited import put_in_place
+    from ember_jit.runtime.frames import user_part
+    from ember_jit.targets import parse_json
+
+    inputs = parse_json(inputs_text, "--inputs")
+    op = _load(target, init).op
+    if generated:
+        for kind in put_in_place(op, generated):
+            click.echo(f"note: {kind} is the edited one", err=True)
+    kept = copy.deepcopy(inputs)
+    made = outcome_of(op, inputs)
+    if check:
+        plain = plain_outcome(op, kept)
+        if not same_outcome(made, plain):
+            click.echo(f"compiled: {made}\nplain:    {plain}")
+            sys.exit(DIFFERENT)
+        click.echo("note: the plain program answers the same", err=True)
+    if made.error is not None:
+        trace = user_part(made.error.__traceback__)
+        traceback.print_exception(made.error.with_traceback(trace))
+        sys.exit(1)
+    click.echo(repr(made.value))
 
 
 @main.command("compile")

@@ -17,9 +17,11 @@ from time import perf_counter
 from typing import Any
 
 from ember_jit.report.schedule import Schedule
-from ember_jit.report.survey import Survey, survey
+from ember_jit.report.survey import Survey, find_function, survey
 from ember_jit.runtime import events
 from ember_jit.runtime.dispatch import disable_structural_jit
+from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.overlays import put_code
 
 HOW = (
     "the longest chain of dependent calls, each with the time it took in a recorded compiled run; "
@@ -135,13 +137,30 @@ def bench(op: Any, inputs: Any, repeat: int = 5, say: Say = lambda text: None) -
     )
 
 
+def outcome_of(op: Any, inputs: Any) -> Outcome:
+    """What `op(inputs=inputs)` returns or raises."""
+    try:
+        return Outcome(op(inputs=inputs), None)
+    except Exception as exc:  # noqa: BLE001 - an operator that raises is compared by what it raises
+        return Outcome(None, exc)
+
+
+def plain_outcome(op: Any, inputs: Any) -> Outcome:
+    """What the program as it is written gives; not even the plain branch of a compiled function, which may be edited."""
+    function, _, _ = find_function(op)
+    code = function.__code__
+    put_code(function, original_code(function))
+    try:
+        with disable_structural_jit():
+            return outcome_of(op, inputs)
+    finally:
+        put_code(function, code)
+
+
 def _timed(op: Any, inputs: Any) -> tuple[Outcome, float]:
     own = copy.deepcopy(inputs)
     began = perf_counter()
-    try:
-        outcome = Outcome(op(inputs=own), None)
-    except Exception as exc:  # noqa: BLE001 - an operator that raises is compared by what it raises
-        outcome = Outcome(None, exc)
+    outcome = outcome_of(op, own)
     return outcome, (perf_counter() - began) * 1e3
 
 

@@ -20,7 +20,9 @@ import ast
 import copy
 import difflib
 import hashlib
+import os
 import re
+import tempfile
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -32,6 +34,7 @@ from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
+from ember_jit.report.edited import stamp
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
 from ember_jit.report.survey import Survey, settled, survey
@@ -77,12 +80,28 @@ def dump_compiled(unit: Unit, function: FunctionType, directory: str) -> None:
     if not unit.stats.compiled and not unit.stats.internal_errors:
         return
     try:
-        _write(settled(unit, function), Path(directory) / folder_name(function))
+        found = settled(unit, function)
+        name = folder_name(function)
+        _write(found, Path(directory) / name)
+        _enter(Path(directory) / "index.txt", name, explanation_of(found).headline, found)
     except OSError as exc:
         warnings.warn(f"EMBER_JIT_DUMP={directory}: {exc}", RuntimeWarning, stacklevel=2)
     except Exception as exc:  # noqa: BLE001 - a broken report must not break the user's call (EMB010)
         text = f"ember_jit could not dump {unit.name} ({type(exc).__name__}: {exc}). This is a bug in ember_jit [EMB010]"
         warnings.warn(text, InternalCompilerWarning, stacklevel=2)
+
+
+def _enter(index: Path, name: str, headline: str, found: Survey) -> None:
+    """Put a folder into the index over all folders: one line each, by name; other processes write there too."""
+    lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
+    rows = {line.split("  ", 1)[0]: line for line in lines}
+    rows[name] = f"{name}  {found.name}, {found.file}:{found.line}: {headline}"
+    text = "".join(f"{rows[key]}\n" for key in sorted(rows) if (index.parent / key).is_dir())
+    with tempfile.NamedTemporaryFile(
+        "w", dir=index.parent, prefix="index", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    os.replace(file.name, index)
 
 
 def folder_name(function: FunctionType) -> str:
@@ -131,15 +150,21 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         for ending, form in FORMATS.items():
             yield f"plan.{ending}", form(made)
     title = f"{found.name} ({found.file}:{found.line})"
-    if artifacts.issues:
-        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n\n\n"
+    if artifacts.issues and source is not None:
+        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n{stamp(source)}\n\n\n"
         yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
     if artifacts.retire is not None and source is not None:
-        yield "retire.py", retire_text(title, artifacts.retire, source)
+        yield "retire.py", _stamped(retire_text(title, artifacts.retire, source), source)
     if artifacts.straight is not None and source is not None:
-        yield "straight.py", straight_text(title, artifacts.straight, source)
+        yield "straight.py", _stamped(straight_text(title, artifacts.straight, source), source)
     if artifacts.timings:
         yield "timings.txt", timings_text(artifacts.timings)
+
+
+def _stamped(text: str, source: Source) -> str:
+    """A program whose second line says what it was made from, for `edited`."""
+    first, _, rest = text.partition("\n")
+    return f"{first}\n{stamp(source)}\n{rest}"
 
 
 def difference(before: str, after: str) -> str:

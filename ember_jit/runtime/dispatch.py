@@ -23,7 +23,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime import debugged
+from ember_jit.runtime import debugged, logs
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
@@ -210,6 +210,25 @@ class Unit:
             self._settled = True
             for observe in after_compiling:
                 observe(self, function)
+        if logs.wanted("recompiles"):
+            logs.say("recompiles", self._became())
+        if logs.pending:
+            logs.flush()
+
+    def where(self) -> str:
+        """The function and its place, as messages name it."""
+        return f"{self.name} ({self.original.co_filename}:{self.original.co_firstlineno})"
+
+    def _became(self) -> str:
+        """What compiling came to, in a line."""
+        took = f"{self.stats.compile_seconds * 1e3:.1f} ms"
+        if self.stats.compiled:
+            source = f"linked from {self.origin}" if self.origin else "compiled"
+            form = "overlapping" if self.plan is not None and self.plan.slices else "in order"
+            return f"{self.where()}: {source} in {took}, {form}: it was called for the first time"
+        if self.tracer is not None:
+            return f"{self.where()}: traced, not compiled: {self.stats.left_alone}"
+        return f"{self.where()}: left as it is: {self.stats.left_alone}"
 
     def internal_error(self, exc: Exception) -> None:
         """A bug of ours: say so once, and run plain."""
@@ -256,6 +275,9 @@ class Unit:
         if _disabled.get():
             return
         self._misses += 1
+        if logs.wanted("guards"):
+            reason = "a receiver was not of the class that it was compiled for"
+            logs.say("guards", f"{self.where()}: {reason} ({self._misses} of {MISSES} times)")
         function = self.function()
         if self._misses < MISSES or function is None or function.__code__ is not self._placed:
             return
@@ -264,6 +286,9 @@ class Unit:
         self.stats.left_alone = (
             f"its operators were of other classes than at the first call, {MISSES} times"
         )
+        if logs.wanted("recompiles"):
+            reason = self.stats.left_alone
+            logs.say("recompiles", f"{self.where()}: its own code was put back: {reason}")
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""
@@ -325,6 +350,8 @@ class _UnitRun(Run):
     def close(self) -> None:
         """Leave the function, and learn from how it went."""
         super().close()
+        if logs.pending:
+            logs.flush()
         unit = self.unit
         memory = unit.remember(self._owner, self._memory)
         del self._owner
@@ -338,6 +365,12 @@ class _UnitRun(Run):
             if memory.fruitless >= patience:
                 memory.skip = memory.rest
                 memory.rest = min(memory.rest * 8, LONGEST_FRUITLESS_REST)
+                if logs.wanted("schedule"):
+                    reason = f"nothing was started ahead in {memory.fruitless} runs"
+                    logs.say(
+                        "schedule",
+                        f"{unit.where()}: runs plain for the next {memory.skip} calls: {reason}",
+                    )
             return
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
@@ -354,6 +387,17 @@ class _UnitRun(Run):
         memory.trivial += 1
         if memory.trivial >= PATIENCE:
             memory.until = self._began + (1 + memory.backoff) * elapsed
+            if logs.wanted("schedule"):
+                what = (
+                    "its calls are too short to overlap"
+                    if trivial
+                    else "its calls keep a core busy"
+                )
+                rest = memory.backoff * elapsed * 1e3
+                logs.say(
+                    "schedule",
+                    f"{unit.where()}: runs plain for {rest:.1f} ms: {what}, {memory.trivial} times",
+                )
             memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 
