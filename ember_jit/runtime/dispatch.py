@@ -215,6 +215,17 @@ class Unit:
         if logs.pending:
             logs.flush()
 
+    @contextmanager
+    def following(self, strategy: str) -> Iterator[None]:
+        """Run by another `execution_strategy` while the block runs, in all threads; by its own, if it is none."""
+        before = self._sequential, self._auto
+        if strategy in ("sequential", "parallel"):
+            self._sequential, self._auto = strategy == "sequential", False
+        try:
+            yield
+        finally:
+            self._sequential, self._auto = before
+
     def where(self) -> str:
         """The function and its place, as messages name it."""
         return f"{self.name} ({self.original.co_filename}:{self.original.co_firstlineno})"
