@@ -35,7 +35,7 @@ def log_compiled(unit: Unit, function: FunctionType) -> None:
         warnings.warn(text, InternalCompilerWarning, stacklevel=2)
         return
     for category, text in lines:
-        logs.later(category, text)  # by `Unit.settle`, once its lock is let go
+        logs.later(category, text)  # by `Unit.first`, once no lock is held
 
 
 def _effect(found: Explanation, call: Call) -> str:

@@ -18,6 +18,7 @@ from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function
 from ember_jit.report.schedule import Schedule, schedule
+from ember_jit.runtime import logs
 from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.originals import original_code
@@ -123,6 +124,7 @@ def survey(target: Any) -> Survey:
         remarks += _about_inheritance(target, function)
     elif compilable:
         unit.settle(function, owner)
+        logs.flush()
         if unit.origin and unit.artifacts is None:
             remarks += _look_behind(unit, function, owner)
     status, reason = _status(unit, decorated)

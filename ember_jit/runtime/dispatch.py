@@ -177,6 +177,8 @@ class Unit:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
             return twin_of(function, self.original)(*args, **kwargs)
+        if logs.pending:
+            logs.flush()
         return function(*args, **kwargs)
 
     def settle(self, function: FunctionType, owner: Any) -> None:
@@ -210,10 +212,8 @@ class Unit:
             self._settled = True
             for observe in after_compiling:
                 observe(self, function)
-        if logs.wanted("recompiles"):
-            logs.say("recompiles", self._became())
-        if logs.pending:
-            logs.flush()
+        if logs.wanted("recompiles"):  # in `first`, once no lock is held
+            logs.later("recompiles", logs.became(self))
 
     @contextmanager
     def following(self, strategy: str) -> Iterator[None]:
@@ -229,17 +229,6 @@ class Unit:
     def where(self) -> str:
         """The function and its place, as messages name it."""
         return f"{self.name} ({self.original.co_filename}:{self.original.co_firstlineno})"
-
-    def _became(self) -> str:
-        """What compiling came to, in a line."""
-        took = f"{self.stats.compile_seconds * 1e3:.1f} ms"
-        if self.stats.compiled:
-            source = f"linked from {self.origin}" if self.origin else "compiled"
-            form = "overlapping" if self.plan is not None and self.plan.slices else "in order"
-            return f"{self.where()}: {source} in {took}, {form}: it was called for the first time"
-        if self.tracer is not None:
-            return f"{self.where()}: traced, not compiled: {self.stats.left_alone}"
-        return f"{self.where()}: left as it is: {self.stats.left_alone}"
 
     def internal_error(self, exc: Exception) -> None:
         """A bug of ours: say so once, and run plain."""

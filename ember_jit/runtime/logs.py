@@ -59,6 +59,19 @@ def flush() -> None:
         say(category, text)
 
 
+def became(unit: Any) -> str:
+    """What compiling a function came to."""
+    stats, where = unit.stats, unit.where()
+    if stats.compiled:
+        source = f"linked from {unit.origin}" if unit.origin else "compiled"
+        form = "overlapping" if unit.plan is not None and unit.plan.slices else "in order"
+        took = f"{stats.compile_seconds * 1e3:.1f} ms"
+        return f"{where}: {source} in {took}, {form}: it was called for the first time"
+    if unit.tracer is not None:
+        return f"{where}: traced, not compiled: {stats.left_alone}"
+    return f"{where}: left as it is: {stats.left_alone}"
+
+
 def _set_up() -> None:
     """`EMBER_JIT_LOG`: switch on what it names, and write to stderr where the program has set up no logging."""
     global _ready
