@@ -24,6 +24,7 @@ from ember_jit.effects import (
 from ember_jit.errors import EffectViolation, EmberError
 from ember_jit.operators import Operator
 from ember_jit.runtime import dispatch as _dispatch
+from ember_jit.runtime import logs as _logs
 from ember_jit.runtime.dispatch import disable_structural_jit
 from ember_jit.version import __version__ as __version__
 
@@ -131,4 +132,12 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
         )
 
 
-_dispatch.after_compiling.append(_dump_if_asked)
+def _log_if_asked(unit: _dispatch.Unit, function: Any) -> None:
+    """Have the report say what `ember_jit.effects` and `ember_jit.schedule` are wanted for (`runtime.logs`)."""
+    if not unit.origin and (_logs.wanted("effects") or _logs.wanted("schedule")):
+        import importlib
+
+        importlib.import_module("ember_jit.report.log").log_compiled(unit, function)
+
+
+_dispatch.after_compiling += [_dump_if_asked, _log_if_asked]

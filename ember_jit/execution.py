@@ -22,6 +22,7 @@ from ember_jit.graph.recorded import source_of
 from ember_jit.graph.recorder import current
 from ember_jit.options import XCSExecutionOptions, options_in_force
 from ember_jit.runtime.dispatch import is_disabled
+from ember_jit.runtime.frames import leave_no_trace
 
 _KEPT = 8  # programs of one graph that are remembered
 
@@ -92,6 +93,7 @@ def execute(
     except BaseException as exc:
         # past a `__setattr__` of the user's
         BaseException.__setattr__(exc, "partial_results", ExecutionResult(execution.results))
+        leave_no_trace()
         raise
     finally:
         current.reset(token)

@@ -28,7 +28,7 @@ from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
 from ember_jit.compiler.passes.straight import Straight, straighten
-from ember_jit.compiler.source import NoSource, Source, names_of, source_of
+from ember_jit.compiler.source import NoSource, Source, first_line, names_of, source_of
 from ember_jit.compiler.standin import stand_in, verdict_on
 from ember_jit.compiler.tracing.fallback import trace_unit
 from ember_jit.config import config
@@ -38,8 +38,10 @@ from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.numeric import Site
+from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plan import Plan, Verdict
-from ember_jit.runtime.triage import reason_to_leave
+from ember_jit.runtime.statics import function_of
+from ember_jit.runtime.triage import reason_to_leave, stops
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
@@ -281,6 +283,9 @@ def build(
     facts.run()
     artifacts.notes = take_notes(facts)
     lap("effects")
+    stopping = _stopping_call(facts)
+    if stopping:
+        return stopping
     lowered = Lowering(source, facts, function.__qualname__).run()
     artifacts.stages["lowered"] = lowered
     escaped = artifacts.stages["escape"] = mark_escapes(lowered)
@@ -308,7 +313,9 @@ def build(
         emitter = IssueEmitter(branched, region, facts, next_site, region.in_order)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
-    retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
+    retire = artifacts.retire = retire_program(
+        source, branched, regions, artifacts.issues, first_line(original)
+    )
     _fill(plan, branched, regions, artifacts.issues, options)
     lap("emit")
     return Built(plan, retire, {}, source, facts)
@@ -358,18 +365,32 @@ def _answer(plan: Plan, options: Options, inference: Inference) -> None:
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
     """Whether a call's receiver is an undecorated composite in which something overlaps."""
+    return options.recursive and any(
+        stand_in(each, inference.effect(each), options) is not None for each in _live(fact)
+    )
+
+
+def _stopping_call(facts: BodyAnalysis) -> str:
+    """Why a function is left alone that calls one with a `breakpoint()` in it; empty if it does not."""
+    for call, fact in facts.calls.items():
+        for each in _live(fact):
+            found = function_of(each)
+            if found is not None and stops(original_code(found[0])):
+                return (
+                    f"the call at line {call.lineno} leads to {found[0].__qualname__}, which stops in a debugger: "
+                    "one can step out of it into the code as it is written"
+                )
+    return ""
+
+
+def _live(fact: CallFact) -> tuple[Any, ...]:
+    """The objects that a call may be a call of, as far as they are known."""
     callee = fact.callee
-    if not options.recursive:
-        return False
     if isinstance(callee, Known):
-        live = (callee.obj,)
-    elif isinstance(callee, Method):
-        live = (MethodType(callee.function, callee.owner),)
-    elif isinstance(callee, OneOf):
-        live = callee.objs
-    else:
-        return False
-    return any(stand_in(each, inference.effect(each), options) is not None for each in live)
+        return (callee.obj,)
+    if isinstance(callee, Method):
+        return (MethodType(callee.function, callee.owner),)
+    return callee.objs if isinstance(callee, OneOf) else ()
 
 
 def _reserved_name(source: Source, code: CodeType) -> str:

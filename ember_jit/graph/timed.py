@@ -14,8 +14,9 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
+from ember_jit.config import config
 from ember_jit.runtime.cells import OK, PENDING, Cell
-from ember_jit.runtime.outcomes import user_part
+from ember_jit.runtime.frames import user_part
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.run import Run
@@ -108,7 +109,7 @@ class Lane:
         try:
             raise exc
         finally:
-            exc.__traceback__ = user_part(call.trace)
+            exc.__traceback__ = call.trace if config().full_traceback else user_part(call.trace)
             del exc, call
 
     def close(self) -> None:

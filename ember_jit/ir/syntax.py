@@ -54,3 +54,26 @@ def source_text(node: ast.AST | None, first_line: bool = False) -> str:
         return ""
     text = ast.unparse(node)
     return text.split("\n", 1)[0] if first_line else " ".join(text.split())
+
+
+def unplaced(text: str) -> list[Any]:
+    """The statements in `text`, which is generated, without a place in any file yet."""
+    body: list[Any] = ast.parse(text).body
+    for statement in body:
+        for node in walk(statement):
+            for attribute in node._attributes:
+                node.__dict__.pop(attribute, None)
+    return body
+
+
+def put_on_line(tree: ast.AST, line: int) -> None:
+    """Put the unplaced nodes of `tree` on a line, without columns; -1: on that of whatever runs before."""
+    stack = [tree]
+    while stack:
+        node: Any = stack.pop()
+        if "lineno" in node._attributes:
+            if "lineno" in node.__dict__:
+                continue  # the user's, or placed: and so is all in it
+            node.lineno = node.end_lineno = line
+            node.col_offset = node.end_col_offset = min(line, 0)
+        stack.extend(ast.iter_child_nodes(node))

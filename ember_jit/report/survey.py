@@ -18,6 +18,8 @@ from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function
 from ember_jit.report.schedule import Schedule, schedule
+from ember_jit.runtime import logs
+from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import MISSING, instance_dict, type_lookup
@@ -122,6 +124,7 @@ def survey(target: Any) -> Survey:
         remarks += _about_inheritance(target, function)
     elif compilable:
         unit.settle(function, owner)
+        logs.flush()
         if unit.origin and unit.artifacts is None:
             remarks += _look_behind(unit, function, owner)
     status, reason = _status(unit, decorated)
@@ -135,6 +138,10 @@ def survey(target: Any) -> Survey:
     if not compilable and status in (NOT_YET, NOT_DECORATED):
         remarks.append(
             "what its calls may do depends on the operators it holds: explain an operator, not its class"
+        )
+    if status == COMPILED and is_debugged():
+        remarks.append(
+            "a debugger follows this thread: the function runs as it is written, so that one can step through it"
         )
     return Survey(function.__qualname__, function, owner, kind, status, reason, unit, remarks)
 

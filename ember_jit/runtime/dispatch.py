@@ -23,12 +23,13 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
+from ember_jit.runtime import debugged, logs
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.numeric import holds_arrays
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
-from ember_jit.runtime.stubs import trim_traceback
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -123,6 +124,7 @@ class Unit:
 
     Attributes:
         disabled: says whether compiled functions run plain in this context.
+        watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -132,6 +134,10 @@ class Unit:
     """
 
     disabled = _disabled
+    watched = debugged.watched
+    gettrace = staticmethod(debugged.gettrace)
+    tool = staticmethod(debugged.tool)
+    make = FunctionType
 
     def __init__(
         self,
@@ -175,6 +181,8 @@ class Unit:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
             return twin_of(function, self.original)(*args, **kwargs)
+        if logs.pending:
+            logs.flush()
         return function(*args, **kwargs)
 
     def settle(self, function: FunctionType, owner: Any) -> None:
@@ -208,6 +216,23 @@ class Unit:
             self._settled = True
             for observe in after_compiling:
                 observe(self, function)
+        if logs.wanted("recompiles"):  # in `first`, once no lock is held
+            logs.later("recompiles", logs.became(self))
+
+    @contextmanager
+    def following(self, strategy: str) -> Iterator[None]:
+        """Run by another `execution_strategy` while the block runs, in all threads; by its own, if it is none."""
+        before = self._sequential, self._auto
+        if strategy in ("sequential", "parallel"):
+            self._sequential, self._auto = strategy == "sequential", False
+        try:
+            yield
+        finally:
+            self._sequential, self._auto = before
+
+    def where(self) -> str:
+        """The function and its place, as messages name it."""
+        return f"{self.name} ({self.original.co_filename}:{self.original.co_firstlineno})"
 
     def internal_error(self, exc: Exception) -> None:
         """A bug of ours: say so once, and run plain."""
@@ -223,7 +248,7 @@ class Unit:
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-        trim_traceback(self.stub)
+        leave_no_trace(self.stub)
 
     # ------------------------------------------------------------------ every call
     def open(self, owner: Any) -> Run | None:
@@ -254,6 +279,9 @@ class Unit:
         if _disabled.get():
             return
         self._misses += 1
+        if logs.wanted("guards"):
+            reason = "a receiver was not of the class that it was compiled for"
+            logs.say("guards", f"{self.where()}: {reason} ({self._misses} of {MISSES} times)")
         if self._misses >= MISSES:
             self.put_back(
                 f"its operators were of other classes than at the first call, {MISSES} times"
@@ -267,6 +295,8 @@ class Unit:
         put_code(function, self.original)
         self.stats.compiled = False
         self.stats.left_alone = why
+        if logs.wanted("recompiles"):
+            logs.say("recompiles", f"{self.where()}: its own code was put back: {why}")
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""
@@ -328,6 +358,8 @@ class _UnitRun(Run):
     def close(self) -> None:
         """Leave the function, and learn from how it went."""
         super().close()
+        if logs.pending:
+            logs.flush()
         unit = self.unit
         memory = unit.remember(self._owner, self._memory)
         del self._owner
@@ -341,6 +373,12 @@ class _UnitRun(Run):
             if memory.fruitless >= patience:
                 memory.skip = memory.rest
                 memory.rest = min(memory.rest * 8, LONGEST_FRUITLESS_REST)
+                if logs.wanted("schedule"):
+                    reason = f"nothing was started ahead in {memory.fruitless} runs"
+                    logs.say(
+                        "schedule",
+                        f"{unit.where()}: runs plain for the next {memory.skip} calls: {reason}",
+                    )
             return
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
@@ -357,6 +395,17 @@ class _UnitRun(Run):
         memory.trivial += 1
         if memory.trivial >= PATIENCE:
             memory.until = self._began + (1 + memory.backoff) * elapsed
+            if logs.wanted("schedule"):
+                what = (
+                    "its calls are too short to overlap"
+                    if trivial
+                    else "its calls keep a core busy"
+                )
+                rest = memory.backoff * elapsed * 1e3
+                logs.say(
+                    "schedule",
+                    f"{unit.where()}: runs plain for {rest:.1f} ms: {what}, {memory.trivial} times",
+                )
             memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 

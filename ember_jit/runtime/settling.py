@@ -12,11 +12,12 @@ Invariants:
 
 from __future__ import annotations
 
+import linecache
 import threading
 from collections import deque
 from typing import Any
 
-from ember_jit.runtime import events, guarded
+from ember_jit.runtime import events, guarded, logs
 from ember_jit.runtime.cells import (
     LOST,
     OK,
@@ -136,7 +137,11 @@ class SettlingRun:
         except StopIteration as end:
             self._finish(walk, end.value)
             return
-        except (StopWalk, guarded.Unsafe):
+        except StopWalk:
+            self._finish(walk, None)
+            return
+        except guarded.Unsafe as refused:
+            _log_refusal(self.plan.name, refused)
             self._finish(walk, None)
             return
         except Exception as exc:
@@ -216,6 +221,7 @@ class SettlingRun:
         except Exception as exc:
             if is_interruption(exc):
                 raise
+            _log_refusal(self.plan.name, exc)
             return [(cell, LOST, None)]
         if cell.context is None:
             return [(cell, OK, result)]
@@ -243,3 +249,18 @@ class SettlingRun:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _log_refusal(name: str, refused: Exception) -> None:
+    """Say what an issue program could not look at, if it is to be said; the lock is held, so later."""
+    if not logs.wanted("guards"):
+        return
+    trace = refused.__traceback__
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<ember_jit "):
+        trace = trace.tb_next
+    if trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        place = filename.removeprefix("<ember_jit ").rpartition(" ")[0]
+        line = linecache.getline(filename, trace.tb_lineno).strip()
+        why = "what depends on it is not started ahead, for it is no plain value, or fails"
+        logs.later("guards", f"{name} ({place}): {why}: {line}")

@@ -21,6 +21,7 @@ _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 _INTROSPECTION = frozenset(
     {"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"}
 )
+_STOPS = frozenset({"breakpoint", "set_trace"})
 
 
 def reason_to_leave(code: CodeType, single: bool = False) -> str:
@@ -40,6 +41,8 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it looks at its own frame or namespace"
     if _names_its_caller(code):
         return "it names its caller's line (`stacklevel`), which the first call would change"
+    if stops(code):
+        return "it stops in a debugger, which is to step through the code as it is written"
     return ""
 
 
@@ -50,6 +53,7 @@ def has_arithmetic(code: CodeType) -> bool:
         or code.co_flags & _SUSPENDS
         or _INTROSPECTION & set(code.co_names)
         or _names_its_caller(code)
+        or stops(code)
     ):
         return False
     opcodes = code.co_code[::2]
@@ -90,6 +94,11 @@ def _names_its_caller(code: CodeType) -> bool:
         if warns and type(const) is int and const > 1:
             return True
     return False
+
+
+def stops(code: CodeType) -> bool:
+    """Whether a function stops in a debugger: it names `breakpoint` or `set_trace`."""
+    return bool(_STOPS & set(code.co_names))
 
 
 def _count(code: CodeType) -> tuple[int, int]:

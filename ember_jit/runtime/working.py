@@ -31,7 +31,8 @@ from typing import Any
 from ember_jit.config import config
 from ember_jit.runtime import events
 from ember_jit.runtime.cells import OK, PENDING, RAISED, READY, RUNNING, Cell
-from ember_jit.runtime.outcomes import is_interruption, make_quietly, user_part
+from ember_jit.runtime.frames import user_part
+from ember_jit.runtime.outcomes import is_interruption, make_quietly
 from ember_jit.runtime.pool import Pool, shared_pool
 from ember_jit.runtime.settling import SettlingRun
 from ember_jit.runtime.watch import watch

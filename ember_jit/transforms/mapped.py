@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ember_jit.errors import BatchError
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.transforms import batching, joining
 
 
@@ -49,6 +50,13 @@ class Mapped:
 
     def __call__(self, *args: Any, inputs: Any = None) -> Any:
         """The results of the batch: by key a dict of lists (or a list), by position a stacked array (or a list)."""
+        try:
+            return self._mapped(args, inputs)
+        except BaseException:
+            leave_no_trace()  # an item's own frames stand beneath the call of the batch, as in the loop
+            raise
+
+    def _mapped(self, args: tuple[Any, ...], inputs: Any) -> Any:
         if (
             inputs is None
             and len(args) == 1

@@ -15,7 +15,8 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from ember_jit.runtime import events
-from ember_jit.runtime.outcomes import repair, user_part
+from ember_jit.runtime.frames import user_part
+from ember_jit.runtime.outcomes import repair
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.tracing.plain import leads_to, same
 from ember_jit.runtime.tracing.state import State

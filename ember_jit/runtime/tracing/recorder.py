@@ -24,7 +24,7 @@ from time import perf_counter
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
-from ember_jit.runtime import events
+from ember_jit.runtime import events, logs
 from ember_jit.runtime.dispatch import is_from_user
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.overlays import put_code
@@ -174,6 +174,12 @@ class Tracer:
     def _retire(self, reason: str) -> None:
         function = self.function()
         self.retired = reason
+        if logs.wanted("recompiles"):
+            code = self.original
+            place = f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
+            logs.say(
+                "recompiles", f"{place}: traced no longer, its own code was put back: {reason}"
+            )
         if function is not None and original_code(function) is self.original:
             put_code(function, self.original)
 
