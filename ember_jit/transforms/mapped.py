@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ember_jit.errors import BatchError
+from ember_jit.operators import Operator
 from ember_jit.transforms import batching, joining
 
 
@@ -32,8 +33,11 @@ def one_item(fn: Callable[..., Any], *, by_key: bool) -> Callable[[Any], Any]:
     return fn
 
 
-class Mapped:
-    """A function of a batch; call it with `inputs=`, or with positional arguments."""
+class Mapped(Operator):
+    """A function of a batch; call it with `inputs=`, or with positional arguments.
+
+    It is an operator, so a recording (`ember_jit.graph`) sees it as one call, and none of its items.
+    """
 
     takes_shards = False  # whether a shard of a batch is handed to it whole
 
@@ -44,8 +48,12 @@ class Mapped:
             raise BatchError(f"{transform}: {fn!r} cannot be called")
         self.fn, self.in_axes, self.out_axes = fn, in_axes, out_axes
         self.__name__ = f"{transform}({getattr(fn, '__name__', type(fn).__name__)})"
+        self.__qualname__, self.__module__ = self.__name__, getattr(fn, "__module__", __name__)
         self._takes_inputs = takes_inputs(fn)
         self._known: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}>"
 
     def __call__(self, *args: Any, inputs: Any = None) -> Any:
         """The results of the batch: by key a dict of lists (or a list), by position a stacked array (or a list)."""
