@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import Any
 
-from ember_jit.config import config
 from ember_jit.effects import label_of
 from ember_jit.errors import ExecutionTimeout
 from ember_jit.graph.capture import Builder, Captor
@@ -78,8 +77,7 @@ class Program:
             plan.site_loops[number] = ()
             plan.site_lines[number] = step.node.line
             plan.site_names[number] = step.node.name
-        plan.max_workers = options.max_workers or config().max_workers
-        plan.window = 4 * plan.max_workers
+        plan.limit(options.max_workers)
         if options.max_extra_calls is not None:
             plan.window = min(plan.window, options.max_extra_calls + 1)
         plan.classify, plan.enter = _compiler(options)
@@ -110,7 +108,7 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
     inference = driver.inference_for(chosen)
     return (
         lambda callee: driver.verdict_of(callee, inference, chosen),
-        lambda callee: stand_in(callee, inference.effect(callee), chosen) or callee,
+        lambda callee: stand_in(callee, inference.met(callee), chosen) or callee,
     )
 
 
@@ -218,7 +216,9 @@ def _issue(run: Run, guards: Any, execution: Execution) -> Generator[Any, Any, N
             else:
                 value = run.call_later(number, callee, form, *deps)
         except (guarded.Unsafe, LookupError, TypeError):
-            value = run.inline(callee)  # its arguments cannot be formed here; the retire loop will
+            value = run.inline(
+                number, callee
+            )  # its arguments cannot be formed here; the retire loop will
         if value is run:
             value = yield run.parked(number)
         cells[step.node.name] = value

@@ -8,7 +8,6 @@ and instances are read as dictionaries, and each object found is guarded by wher
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
@@ -16,7 +15,6 @@ from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import Guard, same_elements
 from ember_jit.compiler.analysis.values import (
     LOCAL,
-    MISSING,
     Abstract,
     ClientPart,
     Known,
@@ -25,13 +23,11 @@ from ember_jit.compiler.analysis.values import (
     Property,
     elements,
     field_behind,
-    own_attribute,
     static_attribute,
-    type_lookup,
 )
+from ember_jit.runtime.statics import ATOMIC, MISSING, own_attribute, type_lookup, weakly
 
-ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
-_EXACT_ATOMS = frozenset(ATOMIC)
+ATOMS = tuple(ATOMIC)  # for `isinstance`: an enum of integers counts too
 
 
 class Lookup:
@@ -49,6 +45,7 @@ class Lookup:
 
     def __init__(self, function: FunctionType, *, guard_atoms: bool = False) -> None:
         self.globals = function.__globals__
+        self._function = weakref.ref(function)
         self.free = dict(
             zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
         )
@@ -74,7 +71,9 @@ class Lookup:
             live = cell.cell_contents
         except ValueError:
             return LOCAL
-        self.guard((id(cell), name), lambda: _cell_holds(cell, live))
+        # not through the cell, which may hold the function itself
+        where, index, keep = self._function, list(self.free).index(name), weakly(live)
+        self.guard((id(cell), name), lambda: _cell_holds(where(), index, keep()))
         return Known(live)
 
     def global_value(self, name: str) -> Abstract:
@@ -84,7 +83,7 @@ class Lookup:
         table = vars(builtins) if isinstance(builtins, ModuleType) else builtins
         if name in space:
             live = space[name]
-            if not isinstance(live, ATOMIC):
+            if not isinstance(live, ATOMS):
                 self.guard((id(space), name), lambda: space.get(name) is live)
             elif self._guard_atoms:
                 self.guard((id(space), name), lambda: _alike(space.get(name, self), live))
@@ -117,7 +116,7 @@ class Lookup:
         """What is known about a method of a part of a client, guarded; None if nothing is."""
         known = registry.method_of(base.owner, base.names, name)
         if known is not None:
-            client, names = _weak(base.owner), base.names
+            client, names = weakly(base.owner), base.names
             self.guard(
                 (id(base.owner), ".".join((*names, name))),
                 lambda: registry.method_of(client(), names, name) is known,
@@ -125,11 +124,11 @@ class Lookup:
         return known
 
     def _guard_attribute(self, owner: Any, name: str, found: Abstract) -> None:
-        atom = isinstance(found, Known) and isinstance(found.obj, ATOMIC)
+        atom = isinstance(found, Known) and isinstance(found.obj, ATOMS)
         if atom and not self._guard_atoms:
             return
         if isinstance(found, Known) and atom:
-            value, where = found.obj, _weak(owner)
+            value, where = found.obj, weakly(owner)
             self.guard(
                 (id(owner), name),
                 lambda: (
@@ -143,14 +142,14 @@ class Lookup:
             live = vars(owner)[name]
             self.guard((id(owner), name), lambda: vars(owner).get(name) is live)
         elif live is not MISSING:
-            where, keep = _weak(owner), _weak(live)
+            where, keep = weakly(owner), weakly(live)
             self.guard((id(owner), name), lambda: own_attribute(where(), name) is keep())
         else:
             kind = owner if issubclass(type(owner), type) else type(owner)
             live = type_lookup(kind, name)
             self.guard((id(kind), name), lambda: type_lookup(kind, name) is live)
             if isinstance(found, Known) and type(live) is MemberDescriptorType:
-                where, slot = _weak(owner), _weak(found.obj)
+                where, slot = weakly(owner), weakly(found.obj)
                 self.guard(
                     (id(owner), name),
                     lambda: (
@@ -159,7 +158,7 @@ class Lookup:
                     ),
                 )
             if kind is not owner and kind.__dictoffset__:
-                where = _weak(owner)
+                where = weakly(owner)
                 self.guard((id(owner), name), lambda: own_attribute(where(), name) is MISSING)
 
     def elements(self, obj: Any, *, values: bool = False) -> tuple[Any, ...] | None:
@@ -213,21 +212,17 @@ def _member_is(cls: type, name: str, live: Any) -> Guard:
     return lambda: cls.__dict__.get(name) is live
 
 
-def _weak(obj: Any) -> Callable[[], Any]:
-    """A weak reference where there can be one: a guard should not keep the user's objects alive."""
-    try:
-        return weakref.ref(obj)
-    except TypeError:
-        return lambda: obj
-
-
 def _alike(now: Any, then: Any) -> bool:
     """Whether both are plain atoms, or the very same object."""
-    return now is then or (type(now) in _EXACT_ATOMS and type(then) in _EXACT_ATOMS)
+    return now is then or (type(now) in ATOMIC and type(then) in ATOMIC)
 
 
-def _cell_holds(cell: Any, live: Any) -> bool:
+def _cell_holds(function: FunctionType | None, index: int, live: Any) -> bool:
+    """Whether a free variable of `function`, if that is still there, holds `live`."""
+    if function is None or function.__closure__ is None:
+        return False
     try:
-        return cell.cell_contents is live
+        held: object = function.__closure__[index].cell_contents
     except ValueError:
         return False
+    return held is live
