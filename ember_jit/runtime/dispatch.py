@@ -226,22 +226,24 @@ class Unit:
         """The run of one call, or None if this call runs plain."""
         if self._sequential or _disabled.get():
             return None
-        memory = self._memories.get(id(owner)) or self._memories.get(0)
-        if memory is not None and (memory.skip or memory.until):
-            if memory.owner is None or memory.owner() is owner:
-                if memory.skip:
-                    memory.skip -= 1
+        memory: _Memory | None = None
+        if self._auto:  # "parallel" overlaps wherever it may, whether or not that has paid
+            memory = self._memories.get(id(owner)) or self._memories.get(0)
+            if memory is not None and (memory.skip or memory.until):
+                if memory.owner is None or memory.owner() is owner:
+                    if memory.skip:
+                        memory.skip -= 1
+                        return None
+                    if perf_counter() < memory.until:
+                        return None
+                    memory.until = 0.0
+                else:
+                    memory = None
+            if memory is None and self._barren >= BARREN:
+                # many receivers, and nothing ever to overlap in any: look at one new one in a while
+                self._barren += 1
+                if self._barren % BARREN:
                     return None
-                if perf_counter() < memory.until:
-                    return None
-                memory.until = 0.0
-            else:
-                memory = None
-        if memory is None and self._barren >= BARREN:
-            # many receivers, and nothing ever to overlap in any: look at one new one in a while
-            self._barren += 1
-            if self._barren % BARREN:
-                return None
         assert self.plan is not None
         return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
 
@@ -320,11 +322,14 @@ class _UnitRun(Run):
         """Leave the function, and learn from how it went."""
         super().close()
         unit = self.unit
-        memory = unit.remember(self._owner, self._memory)
-        del self._owner
         stats = unit.stats
         stats.runs += 1
         stats.issued += self.progress
+        owner = self._owner
+        del self._owner
+        if not unit._auto:
+            return
+        memory = unit.remember(owner, self._memory)
         if not self.issued_any:
             memory.fruitless += 1
             unit._barren += memory.fruitless == 1
@@ -336,7 +341,7 @@ class _UnitRun(Run):
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
         memory.fruitless = 0
-        if not unit._auto or not self.progress:
+        if not self.progress:
             return
         elapsed = perf_counter() - self._began
         trivial = self.short >= 0.9 * self.progress

@@ -94,8 +94,8 @@ class Vectorised(Mapped):
         from ember_jit.transforms import loops
 
         if not by_key:
-            return loops.PositionalLoop(self.fn)
-        return loops.InputsLoop(self.fn) if self._takes_inputs else loops.ItemLoop(self.fn)
+            return loops.loop(loops.of_arguments, self.fn)
+        return loops.loop(loops.of_inputs if self._takes_inputs else loops.of_item, self.fn)
 
     def _each(self, items: list[Any], indices: Sequence[Any], by_key: bool) -> list[Any]:
         out: list[Any] = []

@@ -6,6 +6,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.patience import TRIES, Patience, alike
+from ember_jit.effects import query
 
 
 class Counting(Inference):
@@ -65,3 +66,18 @@ def test_now_and_then_another_is_looked_into() -> None:
     assert spent.count(False) == 4  # 8, 16, 32, 64
     patience.looked(kind, in_vain=False)
     assert not patience.is_spent(kind)
+
+
+def test_a_label_is_always_seen() -> None:
+    """Closures of one code: of some nothing can be inferred, one is labelled."""
+
+    def leaf(n: int) -> Any:
+        def write() -> None:
+            LOG.append(n)
+
+        return write
+
+    inference = Counting()
+    unlabelled = [leaf(n) for n in range(50)]
+    assert {inference.met(each).kind for each in unlabelled} == {"unknown"}
+    assert inference.met(query(leaf(0))).kind == "query"

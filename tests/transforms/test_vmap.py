@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ember_jit import jit, query, structural_jit, vmap
+from ember_jit import Operator, jit, query, structural_jit, vmap
+from ember_jit.effects import commutes, nothrow
 from ember_jit.errors import BatchError
+from ember_jit.transforms import loops, vectorise
 
 
 def process_item(item):
@@ -34,6 +36,67 @@ def test_items_overlap():
         return {"x": item["x"]}
 
     assert vmap(meet)(inputs={"x": [1, 2, 3]}) == {"x": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("form", ["item", "inputs", "arguments"])
+def test_what_the_first_mapped_function_does_tells_nothing_of_the_next(form, monkeypatch):
+    monkeypatch.setattr(loops, "_made", {})  # as in a fresh process
+    monkeypatch.setattr(vectorise, "WAITS", 0.0)  # so loaded that any first item takes long
+    together = threading.Barrier(3, timeout=30)
+
+    @query
+    def meet(value):
+        together.wait()
+        return value
+
+    def batch(leaf):
+        def by_item(item):
+            return leaf(item["x"])
+
+        def by_inputs(inputs):
+            return leaf(inputs["x"])
+
+        mapped = vmap({"item": by_item, "inputs": by_inputs, "arguments": leaf}[form])
+        return mapped([1, 2, 3]) if form == "arguments" else mapped(inputs={"x": [1, 2, 3]})
+
+    assert batch(lambda value: value + 1) == [2, 3, 4]  # only computes: nothing to overlap
+    for _ in range(2):
+        assert batch(meet) == [1, 2, 3]
+
+
+def test_labels_that_keep_an_order_overlap_where_they_may(monkeypatch):
+    monkeypatch.setattr(loops, "_made", {})
+    together = threading.Barrier(3, timeout=30)
+
+    @commutes("counter")
+    @nothrow
+    def add(item):
+        together.wait()
+        return item["x"]
+
+    assert vmap(query(lambda item: item["x"]))(inputs={"x": [1, 2, 3]}) == [1, 2, 3]
+    assert vmap(add)(inputs={"x": [1, 2, 3]}) == [1, 2, 3]
+
+
+def test_many_mapped_functions_with_nothing_to_overlap_tell_nothing_of_the_next():
+    seen = []
+
+    class Note(Operator):
+        def forward(self, *, inputs):
+            seen.append(inputs["x"])
+            return inputs["x"]
+
+    for _ in range(100):
+        assert vmap(Note())(inputs={"x": [1, 2]}) == [1, 2]
+    together = threading.Barrier(2, timeout=30)
+
+    @query
+    class Meet(Operator):
+        def forward(self, *, inputs):
+            together.wait()
+            return inputs["x"]
+
+    assert vmap(Meet())(inputs={"x": [1, 2]}) == [1, 2]
 
 
 def test_unknown_effects_run_in_order():

@@ -75,8 +75,8 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        if self._is_remembered(obj) or (kind := alike(obj)) is None:
-            return self.effect(obj)
+        if self._is_remembered(obj) or label_of(obj) is not None or (kind := alike(obj)) is None:
+            return self.effect(obj)  # a label is this very object's, and costs no time
         if self._patience.is_spent(kind):
             return _NOT_LOOKED_INTO
         effect = self.effect(obj)
