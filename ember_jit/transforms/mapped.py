@@ -36,10 +36,17 @@ def one_item(fn: Callable[..., Any], *, by_key: bool) -> Callable[[Any], Any]:
 class Mapped(Operator):
     """A function of a batch; call it with `inputs=`, or with positional arguments.
 
-    It is an operator, so a recording (`ember_jit.graph`) sees it as one call, and none of its items.
+    It is an operator, so a recording (`ember_jit.graph`) sees it as one call, and none of its items.  To whoever
+    compiles code that calls it, it has the effects of `fn`, once it is settled (`runtime.mapping`).
+
+    Attributes:
+        settled: whether it is known what an empty batch gives: the first batch that is not empty tells.  From
+            then on no call hangs on those before it.
     """
 
+    __maps__ = "fn"
     takes_shards = False  # whether a shard of a batch is handed to it whole
+    asks_effects = False  # whether items overlap only where the effects of `fn` let them
 
     def __init__(
         self, transform: str, fn: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0
@@ -50,10 +57,16 @@ class Mapped(Operator):
         self.__name__ = f"{transform}({getattr(fn, '__name__', type(fn).__name__)})"
         self.__qualname__, self.__module__ = self.__name__, getattr(fn, "__module__", __name__)
         self._takes_inputs = takes_inputs(fn)
-        self._known: tuple[str, ...] | None = None
+        self._known: tuple[str, ...] | None = None  # the keys of results
+        self.settled = False
 
     def __repr__(self) -> str:
         return f"<{self.__name__}>"
+
+    @property
+    def manner(self) -> str:
+        """How a batch is taken apart and where its items run, in words."""
+        return "for each item"
 
     def __call__(self, *args: Any, inputs: Any = None) -> Any:
         """The results of the batch: by key a dict of lists (or a list), by position a stacked array (or a list)."""
@@ -84,10 +97,7 @@ class Mapped(Operator):
         batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
         if not batch:
             return {key: [] for key in (self._known if self._known is not None else batch.keys)}
-        joined = self.joined(batch)
-        if isinstance(joined, dict):
-            self._known = tuple(joined)
-        return joined
+        return self._settled(self.joined(batch))
 
     def joined(self, batch: batching.Batch) -> Any:
         """The results of a batch by key that is not empty: a dict of lists, or a list."""
@@ -97,8 +107,16 @@ class Mapped(Operator):
         batch = batching.split_positional(args, self.in_axes, self.__name__)
         results = self.run_items(batch.items, batch.indices, by_key=False) if batch else []
         if results and batch.arrays:
-            return joining.stack(results, self.out_axes)
-        return joining.join(results, self.__name__)
+            return self._settled(joining.stack(results, self.out_axes))
+        joined = joining.join(results, self.__name__)
+        return self._settled(joined) if results else joined
+
+    def _settled(self, joined: Any) -> Any:
+        """What a batch that is not empty gives; the first one tells what an empty one does."""
+        if not self.settled:
+            self._known = tuple(joined) if isinstance(joined, dict) else None
+            self.settled = True
+        return joined
 
     def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results of at least one item, in order; `indices` names the items."""

@@ -70,6 +70,14 @@ class Parallel(Mapped):
             )
         self.num_workers, self.backend, self.progress = num_workers, backend, progress
 
+    @property
+    def manner(self) -> str:
+        """How a batch is taken apart and where its shards run, in words."""
+        count = self.num_workers or (len(self.devices) if self.devices else None)
+        shards = "shards" if count is None else f"{count} shards"
+        where = "" if self.devices is None else f" on devices {[*self.devices]!r}"
+        return f"for each item, in {shards}{where}, backend={self.backend!r}"
+
     def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results, in order."""
         work = Work(self.fn, by_key)

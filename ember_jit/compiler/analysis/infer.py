@@ -34,9 +34,16 @@ from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
 from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
+from ember_jit.runtime.mapping import is_settled, mapped_by
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plain import is_quiet_class
-from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, type_lookup
+from ember_jit.runtime.statics import (
+    MISSING,
+    is_trivial_call,
+    own_attribute,
+    type_lookup,
+    weakly,
+)
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
@@ -80,7 +87,8 @@ class Inference:
         if self._patience.is_spent(kind):
             return _NOT_LOOKED_INTO
         effect = self.effect(obj)
-        self._patience.looked(kind, effect.kind == UNKNOWN and effect.label is None)
+        in_vain = effect.kind == UNKNOWN and effect.label is None and effect.later is None
+        self._patience.looked(kind, in_vain)
         return effect
 
     def _is_remembered(self, obj: Any) -> bool:
@@ -150,7 +158,33 @@ class Inference:
             return _unknown(f"{_name(obj)} is not in the registry of known callables")
         if label is not None:
             return self._declared(label, None, obj)
-        return self._instance(obj)
+        mapped = mapped_by(obj)
+        return self._instance(obj) if mapped is MISSING else self._transform(obj, mapped)
+
+    def _transform(self, obj: Any, mapped: Any) -> Inferred:
+        """A mapped function: its own code is ours, and does what it maps for each item."""
+        found = self.of(mapped)
+        reference, settled = weakly(obj), is_settled(obj)
+        effect = replace(
+            found.effect,
+            declared=False,  # it looks into its arguments
+            operator=True,
+            nothrow=False,
+            label=found.effect.label and replace(found.effect.label, nothrow=False),
+        )
+        if effect.schedulable:
+            text = f"calls {_name(mapped)} for each item: {found.effect.evidence}"
+            effect = replace(effect, evidence=text)
+            if (
+                not settled
+            ):  # the order of its calls can be seen: in what it gives for an empty batch
+                text = f"{obj.__name__} has not been called yet, and its first call is made before any other of it"
+                effect = replace(unknown_effect(text), later=effect)
+        guards = [
+            lambda: mapped_by(reference()) is mapped,
+            lambda: is_settled(reference()) is settled,
+        ]
+        return Inferred(effect, [*protocol_guards(obj), *guards], [found])
 
     def _registered(self, known: registry.Known) -> Inferred:
         kind = known.kind if known.kind in (PURE, QUERY) else UNKNOWN

@@ -11,6 +11,9 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 from typing import Any
 
+from ember_jit.runtime.mapping import mapped_by
+from ember_jit.runtime.statics import MISSING
+
 Alike = tuple[int, int]
 
 TRIES = 8
@@ -18,7 +21,12 @@ _MOST = 4096
 
 
 def alike(obj: Any) -> Alike | None:
-    """What `obj` has in common with others that are called like it; None if it is looked into in any case."""
+    """What `obj` has in common with others that are called like it; None if it is looked into in any case.
+
+    Of a mapped function that is what it maps: nothing else of it is ever looked into.
+    """
+    while (mapped := mapped_by(obj)) is not MISSING:
+        obj = mapped
     if type(obj) is MethodType:
         function = obj.__func__
         code = function.__code__ if type(function) is FunctionType else function
