@@ -52,7 +52,7 @@ from ember_jit.report.why import (
     why_unscheduled,
 )
 from ember_jit.runtime.dispatch import unit_of
-from ember_jit.runtime.mapping import is_transform, mapped_by
+from ember_jit.runtime.mapping import innermost, is_transform
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import instance_dict, type_lookup
 
@@ -335,13 +335,6 @@ def _is_decorated(forward: Any) -> bool:
     return isinstance(forward, FunctionType) and unit_of(forward) is not None
 
 
-def _innermost(operator: Any) -> Any:
-    """What a mapped function calls in the end; anything else is itself."""
-    while is_transform(type(operator)):
-        operator = mapped_by(operator)
-    return operator
-
-
 def _is_operator(value: Any) -> bool:
     if isinstance(value, type):
         return False
@@ -366,7 +359,7 @@ def _part(found: Survey, attribute: str, operators: list[Any]) -> Part:
             evidence[evidence_of(effect, receiver)] = None
         kinds[effect.kind] = None
     counted = [f"{count} x {name}" if len(operators) > 1 else name for name, count in names.items()]
-    forwards = [type_lookup(type(_innermost(each)), "forward") for each in operators]
+    forwards = [type_lookup(type(innermost(each)), "forward") for each in operators]
     return Part(
         attribute,
         ", ".join(counted),

@@ -28,6 +28,13 @@ def mapped_by(obj: Any) -> Any:
     return own_attribute(obj, kind.__maps__) if is_transform(kind) else MISSING
 
 
+def innermost(obj: Any) -> Any:
+    """What a mapped function calls in the end, through others that it maps; anything else is itself."""
+    while (mapped := mapped_by(obj)) is not MISSING:
+        obj = mapped
+    return obj
+
+
 def is_settled(obj: Any) -> bool:
     """Whether calls of the mapped function `obj` may be made in any order, as far as `obj` itself goes."""
     return own_attribute(obj, "settled") is True

@@ -24,6 +24,20 @@ def takes_inputs(fn: Any) -> bool:
         return False
 
 
+def _only_by_name(fn: Any) -> bool:
+    """Whether `fn` can only be called as `fn(inputs=...)`."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    return not any(each.kind in positional for each in parameters)
+
+
 def one_item(fn: Callable[..., Any], *, by_key: bool) -> Callable[[Any], Any]:
     """`fn` as a function of one item, which is a dict by key or a tuple of arguments."""
     if not by_key:
@@ -53,6 +67,10 @@ class Mapped(Operator):
     ) -> None:
         if not callable(fn) and not hasattr(fn, "forward"):
             raise BatchError(f"{transform}: {fn!r} cannot be called")
+        if isinstance(fn, type) and hasattr(fn, "forward"):
+            raise BatchError(
+                f"{transform}: {fn.__name__} is a class of operators; map one of them: {transform}({fn.__name__}())"
+            )
         self.fn, self.in_axes, self.out_axes = fn, in_axes, out_axes
         self.__name__ = f"{transform}({getattr(fn, '__name__', type(fn).__name__)})"
         self.__qualname__, self.__module__ = self.__name__, getattr(fn, "__module__", __name__)
@@ -68,8 +86,14 @@ class Mapped(Operator):
         """How a batch is taken apart and where its items run, in words."""
         return "for each item"
 
-    def __call__(self, *args: Any, inputs: Any = None) -> Any:
+    def __call__(self, *args: Any, inputs: Any = None, **unknown: Any) -> Any:
         """The results of the batch: by key a dict of lists (or a list), by position a stacked array (or a list)."""
+        if unknown:
+            name = next(iter(unknown))
+            raise BatchError(
+                f"{self.__name__}: there is no argument {name!r}; give batches by key, as inputs={{{name!r}: ...}}, "
+                "or by position"
+            )
         if (
             inputs is None
             and len(args) == 1
@@ -104,12 +128,21 @@ class Mapped(Operator):
         return joining.join(self.run_items(batch.items, batch.indices, by_key=True), self.__name__)
 
     def _by_position(self, args: tuple[Any, ...]) -> Any:
+        self._check_position()
         batch = batching.split_positional(args, self.in_axes, self.__name__)
         results = self.run_items(batch.items, batch.indices, by_key=False) if batch else []
         if results and batch.arrays:
             return self._settled(joining.stack(results, self.out_axes))
         joined = joining.join(results, self.__name__)
         return self._settled(joined) if results else joined
+
+    def _check_position(self) -> None:
+        """Refuse positional arguments where nothing but batches by key can be meant."""
+        if self._takes_inputs and not isinstance(self.fn, Mapped) and _only_by_name(self.fn):
+            raise BatchError(
+                f"{self.__name__}: what it maps takes `inputs` by name alone; give batches by key: "
+                f"{self.__name__}(inputs={{...}})"
+            )
 
     def _settled(self, joined: Any) -> Any:
         """What a batch that is not empty gives; the first one tells what an empty one does."""

@@ -112,6 +112,7 @@ class Sharded(Mapped):
         return self._of_values(dict(inputs), "key", by_key=True)
 
     def _by_position(self, args: tuple[Any, ...]) -> Any:
+        self._check_position()
         if self._in and not self._by_argument:
             raise BatchError(
                 f"{self.__name__}: in_partition is by key, but inputs come by position"

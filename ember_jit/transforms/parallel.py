@@ -17,6 +17,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from ember_jit.errors import BatchError, ShippingError
+from ember_jit.runtime.mapping import innermost
 from ember_jit.transforms import shipping
 from ember_jit.transforms.devices import check_devices
 from ember_jit.transforms.failure import keep
@@ -159,9 +160,7 @@ def _is_pure(fn: Any) -> bool:
     from ember_jit.compiler.analysis.facts import PURE
     from ember_jit.compiler.analysis.infer import Inference
 
-    while isinstance(fn, Mapped):
-        fn = fn.fn
-    return Inference().effect(fn).kind == PURE
+    return Inference().effect(innermost(fn)).kind == PURE
 
 
 def pmap(

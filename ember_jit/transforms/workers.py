@@ -20,8 +20,8 @@ from typing import Any
 
 from ember_jit.effects import label_of
 from ember_jit.errors import ShippingError, WorkerError
+from ember_jit.runtime.mapping import innermost
 from ember_jit.transforms.channel import Channel, ready
-from ember_jit.transforms.mapped import Mapped
 from ember_jit.transforms.sharding import Outcome, Shard, Work
 from ember_jit.transforms.sharding import Tick as Ticker
 from ember_jit.transforms.shipping import CannotPickleError, Hold, Parcel, pack
@@ -174,9 +174,7 @@ def _parcel(work: Work, shard: Shard, name: str, hold: Hold) -> Parcel:
 
 def _is_idempotent(fn: Any) -> bool:
     """Whether making a call again is declared to be the same as making it once."""
-    while isinstance(fn, Mapped):
-        fn = fn.fn
-    label = label_of(fn)
+    label = label_of(innermost(fn))
     return label is not None and label.idempotent
 
 

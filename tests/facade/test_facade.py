@@ -193,3 +193,24 @@ def test_option_values() -> None:
     ):
         with pytest.raises(OptionError, match="EMB001"):
             wrong()
+
+
+def test_options_of_another_kind_are_refused() -> None:
+    xcs = XCSAPI()
+    with pytest.raises(OptionError, match=r"is a dict: give JITOptions\(\.\.\.\) to `jit`"):
+        xcs.jit(options={"force_trace": True})
+    with pytest.raises(OptionError, match="is a str"):
+        xcs.vmap(len, options="fast")
+    with pytest.raises(TypeError, match=r"is a dict: write options=execution_options\("):
+        xcs.execute(ember_jit.Graph(), options={"max_workers": 4})
+
+
+def test_statistics_of_a_mapped_operator_are_those_of_what_it_maps() -> None:
+    @ember_jit.jit
+    class Two(ember_jit.Operator):
+        def forward(self, *, inputs: Any) -> Any:
+            return [str(inputs), repr(inputs)]
+
+    assert (
+        XCSAPI().get_jit_stats(ember_jit.vmap(ember_jit.vmap(Two()))).name.endswith("Two.forward")
+    )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ember_jit import Operator, jit, query, structural_jit, vmap
+from ember_jit import Operator, jit, pmap, query, structural_jit, vmap
 from ember_jit.effects import commutes, nothrow
 from ember_jit.errors import BatchError
 from ember_jit.transforms import loops, vectorise
@@ -190,3 +190,30 @@ def test_nesting_and_compiled_functions():
             return self.forward(inputs=inputs)
 
     assert vmap(Twice())(inputs={"x": [1, 2]}) == {"y": [2, 4]}
+
+
+class Echo(Operator):
+    def forward(self, *, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: vmap(Echo), r"Echo is a class of operators; map one of them: vmap\(Echo\(\)\)"),
+        (lambda: pmap(Echo), r"map one of them: pmap\(Echo\(\)\)"),
+        (lambda: vmap(len)(text=["a"]), r"no argument 'text'; give batches by key, as inputs="),
+        (lambda: vmap(Echo())(["a"]), r"takes `inputs` by name alone; give batches by key"),
+        (lambda: vmap(len)({"x": [1]}), r"or batches by key as inputs=\{\.\.\.\}"),
+        (lambda: vmap(len, in_axes="a")([[1]]), "in_axes has 'a', which is no axis"),
+        (lambda: vmap(len, in_axes={"x": 1.5})(inputs={"x": [1]}), "in_axes has 1.5"),
+    ],
+)
+def test_mistakes_say_what_to_write(call, says):
+    with pytest.raises(BatchError, match=says):
+        call()
+
+
+def test_a_pytree_of_arrays_is_no_mistake():
+    tree = {"w": [np.ones((2, 3)), np.zeros((2, 1))]}
+    assert vmap(lambda t: t["w"][0].sum() + t["w"][1].sum())(tree).tolist() == [3.0, 3.0]

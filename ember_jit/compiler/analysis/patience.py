@@ -11,8 +11,7 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 from typing import Any
 
-from ember_jit.runtime.mapping import mapped_by
-from ember_jit.runtime.statics import MISSING
+from ember_jit.runtime.mapping import innermost
 
 Alike = tuple[int, int]
 
@@ -25,8 +24,7 @@ def alike(obj: Any) -> Alike | None:
 
     Of a mapped function that is what it maps: nothing else of it is ever looked into.
     """
-    while (mapped := mapped_by(obj)) is not MISSING:
-        obj = mapped
+    obj = innermost(obj)
     if type(obj) is MethodType:
         function = obj.__func__
         code = function.__code__ if type(function) is FunctionType else function
