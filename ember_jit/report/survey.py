@@ -134,6 +134,11 @@ def survey(target: Any) -> Survey:
             f"compiled for another {notes.owner_class}: effects are those of its operators "
             "(each call looks at the live ones again)"
         )
+    if status == LEFT_ALONE and notes is not None and compiled_for is not owner:
+        remarks.append(
+            f"decided for another {notes.owner_class}, which stands for all: where it holds a function that only "
+            "computes and this one holds a function that waits, have each hold an operator instead"
+        )
     if not compilable and status in (NOT_YET, NOT_DECORATED):
         remarks.append(
             "what its calls may do depends on the operators it holds: explain an operator, not its class"
