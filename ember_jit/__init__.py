@@ -109,7 +109,9 @@ _LAZY = {
 }
 
 
-__getattr__ = _lazily(__name__, {name: f"ember_jit.{home}" for name, home in _LAZY.items()})
+__getattr__, __dir__ = _lazily(
+    __name__, {name: f"ember_jit.{home}" for name, home in _LAZY.items()}
+)
 
 
 def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:

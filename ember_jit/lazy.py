@@ -1,6 +1,6 @@
 """Names of a package that are imported when they are first asked for (PEP 562).
 
-__getattr__ = lazily(__name__, {"vmap": "ember_jit.transforms.vectorise"})
+__getattr__, __dir__ = lazily(__name__, {"vmap": "ember_jit.transforms.vectorise"})
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def lazily(module: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a module.
+def lazily(
+    module: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a module.
 
     Args:
-        module: the name of the module.
+        module: the name of the module; its `__all__` is what it shows.
         homes: for each name the module that has it.
     """
 
@@ -27,4 +29,7 @@ def lazily(module: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         vars(sys.modules[module])[name] = value  # from now on it is there
         return value
 
-    return get
+    def show() -> list[str]:
+        return sorted(sys.modules[module].__all__)
+
+    return get, show

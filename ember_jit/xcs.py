@@ -54,12 +54,7 @@ NAMES: dict[str, str] = {
 __all__ = ["XCSAPI", *NAMES]
 
 
-__getattr__ = lazily(__name__, NAMES)
-
-
-def __dir__() -> list[str]:
-    """The published names."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, NAMES)
 
 
 class XCSAPI:

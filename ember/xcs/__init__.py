@@ -8,9 +8,4 @@ from ember_jit.lazy import lazily as _lazily
 __all__ = list(_xcs.__all__)
 
 
-__getattr__ = _lazily(__name__, dict.fromkeys(__all__, _xcs.__name__))
-
-
-def __dir__() -> list[str]:
-    """The published names."""
-    return sorted(__all__)
+__getattr__, __dir__ = _lazily(__name__, dict.fromkeys(__all__, _xcs.__name__))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ember_jit.transforms.vectorise import vmap
 
 __all__ = ["DeviceMesh", "PartitionSpec", "mesh_sharded", "pmap", "vmap"]
-__getattr__ = lazily(
+__getattr__, __dir__ = lazily(
     __name__,
     {
         "DeviceMesh": f"{__name__}.devices",

@@ -214,3 +214,15 @@ def test_statistics_of_a_mapped_operator_are_those_of_what_it_maps() -> None:
     assert (
         XCSAPI().get_jit_stats(ember_jit.vmap(ember_jit.vmap(Two()))).name.endswith("Two.forward")
     )
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ember_jit", "ember_jit.xcs", "ember_jit.testing", "ember_jit.transforms", "ember.xcs"],
+)
+def test_names_that_are_not_imported_yet_are_shown(module: str) -> None:
+    made = importlib.import_module(module)
+    assert dir(made) == sorted(made.__all__)
+    assert all(hasattr(made, name) for name in dir(made))
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'nothing'"):
+        _ = made.nothing
