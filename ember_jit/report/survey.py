@@ -124,6 +124,7 @@ def survey(target: Any) -> Survey:
         remarks += _about_inheritance(target, function)
     elif compilable:
         unit.settle(function, owner)
+        unit.look(owner)
         if unit.origin and unit.artifacts is None:
             remarks += _look_behind(unit, function, owner)
     status, reason = _status(unit, decorated)
@@ -133,11 +134,6 @@ def survey(target: Any) -> Survey:
         remarks.append(
             f"compiled for another {notes.owner_class}: effects are those of its operators "
             "(each call looks at the live ones again)"
-        )
-    if status == LEFT_ALONE and notes is not None and compiled_for is not owner:
-        remarks.append(
-            f"decided for another {notes.owner_class}, which stands for all: where it holds a function that only "
-            "computes and this one holds a function that waits, have each hold an operator instead"
         )
     if not compilable and status in (NOT_YET, NOT_DECORATED):
         remarks.append(

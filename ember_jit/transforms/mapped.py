@@ -121,7 +121,7 @@ class Mapped(Operator):
         batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
         if not batch:
             return {key: [] for key in (self._known if self._known is not None else batch.keys)}
-        return self._settled(self.joined(batch))
+        return self._noted(self.joined(batch))
 
     def joined(self, batch: batching.Batch) -> Any:
         """The results of a batch by key that is not empty: a dict of lists, or a list."""
@@ -132,9 +132,9 @@ class Mapped(Operator):
         batch = batching.split_positional(args, self.in_axes, self.__name__)
         results = self.run_items(batch.items, batch.indices, by_key=False) if batch else []
         if results and batch.arrays:
-            return self._settled(joining.stack(results, self.out_axes))
+            return self._noted(joining.stack(results, self.out_axes))
         joined = joining.join(results, self.__name__)
-        return self._settled(joined) if results else joined
+        return self._noted(joined) if results else joined
 
     def _check_position(self) -> None:
         """Refuse positional arguments where nothing but batches by key can be meant."""
@@ -144,7 +144,7 @@ class Mapped(Operator):
                 f"{self.__name__}(inputs={{...}})"
             )
 
-    def _settled(self, joined: Any) -> Any:
+    def _noted(self, joined: Any) -> Any:
         """What a batch that is not empty gives; the first one tells what an empty one does."""
         if not self.settled:
             self._known = tuple(joined) if isinstance(joined, dict) else None

@@ -136,7 +136,7 @@ class Sharded(Mapped):
         found, items = blocks(layout, self.mesh), batch.items
         parts = [items[each.ranges[0].start : each.ranges[0].stop] for each in found]
         results = self._computed(found, parts, by_key=by_key)
-        return self._settled(self._outputs.of_items(layout, results, arrays=batch.arrays))
+        return self._noted(self._outputs.of_items(layout, results, arrays=batch.arrays))
 
     def _of_values(self, values: dict[Any, Any], noun: str, *, by_key: bool) -> Any:
         layout = self._layout(values, noun)
@@ -155,9 +155,9 @@ class Sharded(Mapped):
             items = [[dict(zip(values, item, strict=True)) for item in part] for part in items]
         results = self._computed(found, items, by_key=by_key)
         if self.of_blocks:
-            return self._settled(self._outputs.of_blocks(layout, results))
+            return self._noted(self._outputs.of_blocks(layout, results))
         arrays = not by_key and any(batching.is_array(values[key]) for key in batched)
-        return self._settled(self._outputs.of_items(layout, results, arrays=arrays))
+        return self._noted(self._outputs.of_items(layout, results, arrays=arrays))
 
     def _layout(self, values: dict[Any, Any], noun: str) -> Layout:
         if self._default is None:

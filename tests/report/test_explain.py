@@ -658,18 +658,3 @@ def test_explaining_keeps_no_operator_alive() -> None:
     assert gone() is None
     assert made.pairs == 1
     assert explain(Op).pairs == 1
-
-
-def test_what_was_left_alone_for_another_instance_says_so() -> None:
-    @structural_jit
-    class Each(Operator):
-        def __init__(self, function: Any) -> None:
-            self.function = function
-
-        def forward(self, *, inputs: Any) -> Any:
-            return [self.function(x) for x in inputs]
-
-    first, second = Each(len), Each(query(lambda x: x))
-    assert explain(first).remarks == ()
-    assert "decided for another" in explain(second).remarks[0]
-    assert "have each hold an operator" in explain(second).remarks[0]
