@@ -4,6 +4,7 @@
     eager(op)(inputs=...)                 the plain run
     with record_schedule() as schedule    what overlapped
     with fake_clock() as clock            virtual time: leaves sleep on `clock`, or have a `fake_latency`
+    wait_for_kernels()                    the kernels that calls have asked for are made
 
 With pytest there are the fixtures `ember_schedule` and `ember_clock` (`testing.plugin`).  Names are imported
 when they are first asked for.
@@ -18,6 +19,7 @@ from ember_jit.lazy import lazily
 if TYPE_CHECKING:
     from ember_jit.protocols import ExecutorLike, OperatorLike
     from ember_jit.testing.clock import FakeClock, fake_clock
+    from ember_jit.testing.kernels import wait_for_kernels
     from ember_jit.testing.latency import fake_latency
     from ember_jit.testing.plain import eager
     from ember_jit.testing.same import assert_same
@@ -33,6 +35,7 @@ __all__ = [
     "fake_clock",
     "fake_latency",
     "record_schedule",
+    "wait_for_kernels",
 ]
 __getattr__, __dir__ = lazily(
     __name__,
@@ -46,5 +49,6 @@ __getattr__, __dir__ = lazily(
         "fake_clock": "ember_jit.testing.clock",
         "fake_latency": "ember_jit.testing.latency",
         "record_schedule": "ember_jit.testing.schedule",
+        "wait_for_kernels": "ember_jit.testing.kernels",
     },
 )
