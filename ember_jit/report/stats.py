@@ -50,7 +50,10 @@ class JitStats:
 
 
 def get_jit_stats(op: Any) -> JitStats:
-    """What became of `op`: an operator, its class, a decorated function, or what a `vmap` or its kin map.
+    """What became of `op` so far; nothing is compiled for the answer.
+
+    Args:
+        op: an operator, its class, a decorated function, or what `vmap` or its kin returned: what that maps.
 
     Raises:
         NotAnOperatorError: `op` has no `forward` and is no function.
