@@ -22,6 +22,7 @@ from ember_jit.effects import (
     thread_bound,
 )
 from ember_jit.errors import EffectViolation, EmberError
+from ember_jit.lazy import lazily as _lazily
 from ember_jit.operators import Operator
 from ember_jit.runtime import dispatch as _dispatch
 from ember_jit.runtime import logs as _logs
@@ -109,13 +110,9 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import the reports, the graphs, the transforms and bundles when they are first used."""
-    if name in _LAZY:
-        import importlib
-
-        return getattr(importlib.import_module(f"ember_jit.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'ember_jit' has no attribute {name!r}")
+__getattr__, __dir__ = _lazily(
+    __name__, {name: f"ember_jit.{home}" for name, home in _LAZY.items()}
+)
 
 
 def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:

@@ -76,7 +76,9 @@ def execute(
     if not isinstance(graph, Graph):
         raise TypeError(f"execute() takes a Graph, not {type(graph).__name__}: {graph!r:.80}")
     if options is not None and not isinstance(options, XCSExecutionOptions):
-        raise TypeError(f"options={options!r} is no value of execution_options(...)")
+        raise TypeError(
+            f"options={options!r} is a {type(options).__name__}: write options=execution_options(max_workers=4)"
+        )
     wanted = [output_nodes] if isinstance(output_nodes, str) else output_nodes
     outputs = None if wanted is None else list(dict.fromkeys(wanted))
     _check_usable(graph, outputs)

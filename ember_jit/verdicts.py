@@ -23,6 +23,8 @@ def verdict_on(
     deferring: Deferring,
 ) -> Verdict:
     """What the runtime must know of a live callable of this effect."""
+    if effect.later is not None:
+        return Verdict(False, plain_arguments=True, plain=effect.later.plain, once=True)
     if not effect.schedulable and effect.label is None:
         return UNKNOWN
     found = function_of(callee)

@@ -23,6 +23,7 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.held import as_if_unknown, held_calls, likeness, looking
 from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
@@ -59,6 +60,7 @@ class Artifacts:
         issues: the issue programs.
         retire: the retire program's definition.
         straight: its straight form, where nothing overlaps.
+        held: attributes of the receiver that another instance may make worth compiling for (`compiler.held`).
         numeric: the sites of its numeric regions.
         kernels: its definition with kernels, where there is nothing else.
         timings: seconds per stage.
@@ -71,6 +73,7 @@ class Artifacts:
     issues: list[Issue] = field(default_factory=list)
     retire: ast.FunctionDef | None = None
     straight: Straight | None = None
+    held: frozenset[str] = frozenset()
     numeric: list[Site] = field(default_factory=list)
     kernels: ast.FunctionDef | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -177,12 +180,12 @@ class Built:
     facts: BodyAnalysis
 
 
-def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
+def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
     """Compile the function of `unit`, whose first argument in the call at hand is `owner`.
 
     Returns:
         The retire program's code and the plan, or None if the function is to be left alone; the reason
-        is in `unit.stats.left_alone`.
+        is in `unit.stats.left_alone`.  Code without a plan is its own, with a look at its receivers (`held`).
     """
     function = unit.function()
     assert function is not None
@@ -190,7 +193,8 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     clock = _Clock(artifacts.timings)
     built = build(function, unit.original, unit.options, owner, artifacts, clock.lap, unit.bound)
     if isinstance(built, str):
-        return _numeric_alone(unit, function, owner, built, clock)
+        return _numeric_alone(unit, function, owner, built, clock) or _looking(unit, artifacts)
+    unit.stats.left_alone = ""
     plan = built.plan
     numeric = numeric_form(unit, function, built.node, _receiver(unit, function, owner))
     artifacts.numeric = numeric.sites
@@ -207,6 +211,19 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
         _answer(plan, unit.options, inference_for(unit.options))
     clock.lap("link")
     return code, plan
+
+
+def _looking(unit: Unit, artifacts: Artifacts) -> tuple[CodeType, None] | None:
+    """The code of a function that is left alone for what its receiver holds, with a look at others; else None."""
+    if not artifacts.held or artifacts.source is None:
+        return None
+    receiver = unit.original.co_varnames[0]
+    node = looking(artifacts.source, receiver)
+    code = link_in_place(unit, artifacts.source, node, {})
+    if code is None:
+        return None
+    unit.is_alike = likeness(artifacts.held, inference_for(unit.options))
+    return code, None
 
 
 def _numeric_alone(
@@ -306,6 +323,7 @@ def build(
         made = artifacts.straight = straighten(function, source, facts.calls)
         lap("straighten")
         if made is None:
+            artifacts.held = _held(function, source, facts, options.parallel_threshold)
             return "no two of its calls could be in flight at once"
         return Built(plan, made.node, straight_objects(made), source, facts)
     next_site = len(branched.sites)
@@ -319,6 +337,18 @@ def build(
     _fill(plan, branched, regions, artifacts.issues, options)
     lap("emit")
     return Built(plan, retire, {}, source, facts)
+
+
+def _held(
+    function: FunctionType, source: Source, facts: BodyAnalysis, threshold: int
+) -> frozenset[str]:
+    """The attributes of the receiver whose calls could overlap if another instance held something that waits there."""
+    calls = held_calls(facts)
+    if not calls:
+        return frozenset()
+    lowered = Lowering(source, as_if_unknown(facts, calls), function.__qualname__).run()
+    regions = find_regions(without_continues(mark_escapes(lowered)), threshold)
+    return frozenset(calls.values()) if regions else frozenset()
 
 
 def _fill(

@@ -26,6 +26,7 @@ from ember_jit.compiler.analysis.notes import Notes, describe_object
 from ember_jit.compiler.analysis.values import elements
 from ember_jit.compiler.driver import inference_for
 from ember_jit.compiler.source import NoSource, source_of
+from ember_jit.graph.model import Graph
 from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import (
@@ -38,6 +39,8 @@ from ember_jit.report.explanation import (
     Runs,
     Step,
 )
+from ember_jit.report.graphs import explanation_of_graph
+from ember_jit.report.mapped import explanation_of_mapped, how_items_run
 from ember_jit.report.regions import regions_of
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
@@ -50,6 +53,7 @@ from ember_jit.report.why import (
     why_unscheduled,
 )
 from ember_jit.runtime.dispatch import unit_of
+from ember_jit.runtime.mapping import innermost, is_transform
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import instance_dict, type_lookup
 
@@ -60,8 +64,9 @@ def explain(target: Any) -> Explanation:
     """Say what the compiler did with `target`, and why not more.
 
     Args:
-        target: an operator, an operator class, or a function; decorated or not.  What has not run yet is
-            compiled first (for a class, which holds no operators to look at, nothing is).
+        target: an operator, an operator class, a function (decorated or not), what `vmap`, `pmap` or
+            `mesh_sharded` returned, or a graph.  What has not run yet is compiled first (for a class, which holds no
+            operators to look at, nothing is).
 
     Returns:
         An `Explanation`: `print` it, or use its fields.
@@ -83,6 +88,10 @@ def explain(target: Any) -> Explanation:
         >>> [call.overlaps for call in explain(Both()).calls]
         [(1,), (0,)]
     """
+    if is_transform(type(target)):
+        return explanation_of_mapped(target, explain)
+    if isinstance(target, Graph):
+        return explanation_of_graph(target)
     return explanation_of(survey(target))
 
 
@@ -349,8 +358,14 @@ def _parts(found: Survey) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def _is_decorated(forward: Any) -> bool:
+    return isinstance(forward, FunctionType) and unit_of(forward) is not None
+
+
 def _is_operator(value: Any) -> bool:
-    return not isinstance(value, type) and isinstance(
+    if isinstance(value, type):
+        return False
+    return is_transform(type(value)) or isinstance(
         type_lookup(type(value), "forward"), FunctionType
     )
 
@@ -364,14 +379,18 @@ def _part(found: Survey, attribute: str, operators: list[Any]) -> Part:
         effect = inference.effect(each)
         receiver = describe_object(each)
         names[receiver.name] = names.get(receiver.name, 0) + 1
+        if is_transform(type(each)):
+            evidence[f"{each.manner}; {how_items_run(each)}"] = None
+            effect = effect.later or effect
+        else:
+            evidence[evidence_of(effect, receiver)] = None
         kinds[effect.kind] = None
-        evidence[evidence_of(effect, receiver)] = None
     counted = [f"{count} x {name}" if len(operators) > 1 else name for name, count in names.items()]
-    forwards = [type_lookup(type(each), "forward") for each in operators]
+    forwards = [type_lookup(type(innermost(each)), "forward") for each in operators]
     return Part(
         attribute,
         ", ".join(counted),
         " or ".join(kinds),
         "; ".join(evidence),
-        all(unit_of(forward) is not None for forward in forwards),
+        all(_is_decorated(forward) for forward in forwards),
     )

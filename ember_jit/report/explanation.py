@@ -183,8 +183,10 @@ class Explanation:
     Attributes:
         name: qualified name of the function.
         file, line: where it is defined.
-        kind: "operator", "class" or "function".
-        status: "compiled", "traced", "left alone", "not compiled yet", "not decorated" or "internal error".
+        kind: "operator", "class", "function", "graph", or "mapped" (what `vmap`, `pmap` or `mesh_sharded` returned:
+            the rest then speaks of what it maps).
+        status: "compiled", "traced", "left alone", "not compiled yet", "not decorated" or "internal error"; of what is
+            not compiled, its kind.
         headline: the outcome in one line.
         calls: its call sites, in program order.
         barriers: where everything outstanding is joined.

@@ -16,7 +16,8 @@ _MOST_LISTED = 12
 
 def explanation_text(made: Explanation) -> str:
     """The whole explanation."""
-    lines = [f"{made.name}: {made.headline}", f"  {made.file}:{made.line}"]
+    lines = [f"{made.name}: {made.headline}"]
+    lines += [f"  {made.file}:{made.line}"] if made.file else []
     lines += [f"  note: {remark}" for remark in made.remarks]
     lines += [f"  internal error [EMB010]: {error}" for error in made.internal_errors]
     for title, body in (

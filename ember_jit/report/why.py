@@ -88,6 +88,10 @@ def evidence_of(effect: Effect, receiver: Receiver) -> str:
 def unknown_effect(note: CallNote) -> Why:
     """Why a call whose effect is not `pure` or `query` stays in order."""
     effect, receiver = note.effect, note.receiver
+    if effect.later is not None:
+        return Why(effect.evidence)
+    while receiver.maps is not None:
+        receiver = receiver.maps  # that is what a label would go on
     name = receiver.name
     if effect.declared:
         return Why(

@@ -45,6 +45,9 @@ FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
     4096,
 )  # the same in calls, where nothing is issued
 BARREN = 64  # receivers in a row, of one function, with nothing to overlap
+ALIKE = 64  # receivers that are looked at, after one for which a function was left alone
+LOOKS = 50_000  # calls in which they are
+REOPENED = 4  # times that another receiver has such a function compiled again
 MISSES = 64  # straight calls that met another class, before a function runs plain for good
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
@@ -165,6 +168,10 @@ class Unit:
         self._auto = options.execution_strategy == "auto"
         self._barren = 0
         self._misses = 0
+        self.is_alike: Callable[[Any], bool] | None = None  # see `look`
+        self._alike: dict[int, weakref.ref[Any]] = {}
+        self._looks = self._calls = 0
+        self._reopened = 0
         self._placed: CodeType | None = None
         self._limit = 1
         self._window = 4
@@ -255,22 +262,24 @@ class Unit:
         """The run of one call, or None if this call runs plain."""
         if self._sequential or _disabled.get():
             return None
-        memory = self._memories.get(id(owner)) or self._memories.get(0)
-        if memory is not None and (memory.skip or memory.until):
-            if memory.owner is None or memory.owner() is owner:
-                if memory.skip:
-                    memory.skip -= 1
+        memory: _Memory | None = None
+        if self._auto:  # "parallel" overlaps wherever it may, whether or not that has paid
+            memory = self._memories.get(id(owner)) or self._memories.get(0)
+            if memory is not None and (memory.skip or memory.until):
+                if memory.owner is None or memory.owner() is owner:
+                    if memory.skip:
+                        memory.skip -= 1
+                        return None
+                    if perf_counter() < memory.until:
+                        return None
+                    memory.until = 0.0
+                else:
+                    memory = None
+            if memory is None and self._barren >= BARREN:
+                # many receivers, and nothing ever to overlap in any: look at one new one in a while
+                self._barren += 1
+                if self._barren % BARREN:
                     return None
-                if perf_counter() < memory.until:
-                    return None
-                memory.until = 0.0
-            else:
-                memory = None
-        if memory is None and self._barren >= BARREN:
-            # many receivers, and nothing ever to overlap in any: look at one new one in a while
-            self._barren += 1
-            if self._barren % BARREN:
-                return None
         assert self.plan is not None
         return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
 
@@ -297,6 +306,44 @@ class Unit:
         self.stats.left_alone = why
         if logs.wanted("recompiles"):
             logs.say("recompiles", f"{self.where()}: its own code was put back: {why}")
+
+    def look(self, owner: Any) -> None:
+        """A function was left alone for what one receiver holds: compile it if this one holds something else.
+
+        The call at hand goes on as it is written.  After so many receivers that are like the first, or so many calls,
+        none is looked at any more: the function is its own code again, and costs what it did.
+        """
+        self._calls += 1
+        if (id(owner) in self._alike and self._calls < LOOKS) or _disabled.get():
+            return
+        with self._lock:
+            function, is_alike = self.function(), self.is_alike
+            if function is None or is_alike is None:
+                return
+            self._looks += 1
+            if self._looks > ALIKE or self._calls >= LOOKS or self._reopened >= REOPENED:
+                self.is_alike = None
+                put_code(function, self.original)
+                return
+            try:
+                if is_alike(owner):
+                    self._remember_alike(owner)
+                    return
+                self._reopened += 1
+                self.is_alike = None
+                self._alike.clear()
+                self._settled = False
+                self.settle(function, owner)
+            except RecursionError:  # no room on the stack: another time
+                self.is_alike, self._settled = is_alike, True
+
+    def _remember_alike(self, owner: Any) -> None:
+        key = id(owner)
+        forget = self._alike.pop  # bound now: at exit the module's names are gone
+        try:
+            self._alike[key] = weakref.ref(owner, lambda _: forget(key, None))
+        except TypeError:
+            pass  # it is looked at again, as often as receivers are
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""
@@ -361,11 +408,14 @@ class _UnitRun(Run):
         if logs.pending:
             logs.flush()
         unit = self.unit
-        memory = unit.remember(self._owner, self._memory)
-        del self._owner
         stats = unit.stats
         stats.runs += 1
         stats.issued += self.progress
+        owner = self._owner
+        del self._owner
+        if not unit._auto:
+            return
+        memory = unit.remember(owner, self._memory)
         if not self.issued_any:
             memory.fruitless += 1
             unit._barren += memory.fruitless == 1
@@ -383,7 +433,7 @@ class _UnitRun(Run):
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
         memory.fruitless = 0
-        if not unit._auto or not self.progress:
+        if not self.progress:
             return
         elapsed = perf_counter() - self._began
         trivial = self.short >= 0.9 * self.progress

@@ -26,6 +26,7 @@ from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk
 from ember_jit.runtime.ending import ends
 from ember_jit.runtime.outcomes import is_interruption
 from ember_jit.runtime.plain import is_plain
+from ember_jit.runtime.plan import UNKNOWN
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
 from ember_jit.runtime.working import WorkingRun
 
@@ -58,10 +59,12 @@ class IssuingRun(WorkingRun):
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
         verdict = self._verdict_at(key, callee)
-        if not verdict.schedulable or (
+        if not (verdict.schedulable or verdict.once) or (
             verdict.plain_arguments and not (is_plain(args) and is_plain(kwargs))
         ):
             return self
+        if verdict.once:
+            self.verdicts[id(callee)] = (callee, UNKNOWN)
         cell = Cell(READY)
         if verdict.journal:
             cell.journal = []
@@ -70,8 +73,10 @@ class IssuingRun(WorkingRun):
     def call_later(self, key: Any, callee: Any, form: Callable[..., Any], *deps: Any) -> Any:
         """Issue one call whose arguments `form(*values)` wait for cells."""
         verdict = self._verdict_at(key, callee)
-        if not verdict.schedulable:
+        if not (verdict.schedulable or verdict.once):
             return self
+        if verdict.once:
+            self.verdicts[id(callee)] = (callee, UNKNOWN)
         prepare = prepared(verdict, callee, form)
         cell = Cell()
         if verdict.journal:

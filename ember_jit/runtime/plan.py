@@ -29,6 +29,7 @@ class Verdict:
         thread_bound: it must be made on the caller's thread.
         claims: (word, resource) for what it does to which resources.
         plain: no operation on its result runs code of the program.
+        once: one call of it may start ahead; until that has been delivered, others are made in their turn.
     """
 
     schedulable: bool
@@ -42,6 +43,7 @@ class Verdict:
     thread_bound: bool = False
     claims: tuple[tuple[str, str], ...] = ()
     plain: bool = False
+    once: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)

@@ -12,7 +12,9 @@ when they are first asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ember_jit.lazy import lazily
 
 if TYPE_CHECKING:
     from ember_jit.protocols import ExecutorLike, OperatorLike
@@ -35,24 +37,18 @@ __all__ = [
     "record_schedule",
     "wait_for_kernels",
 ]
-_HOMES = {
-    "ExecutorLike": "protocols",
-    "FakeClock": "testing.clock",
-    "OperatorLike": "protocols",
-    "Schedule": "testing.schedule",
-    "assert_same": "testing.same",
-    "eager": "testing.plain",
-    "fake_clock": "testing.clock",
-    "fake_latency": "testing.latency",
-    "record_schedule": "testing.schedule",
-    "wait_for_kernels": "testing.kernels",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first asked for."""
-    if name in _HOMES:
-        import importlib
-
-        return getattr(importlib.import_module(f"ember_jit.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'ember_jit.testing' has no attribute {name!r}")
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "ExecutorLike": "ember_jit.protocols",
+        "FakeClock": "ember_jit.testing.clock",
+        "OperatorLike": "ember_jit.protocols",
+        "Schedule": "ember_jit.testing.schedule",
+        "assert_same": "ember_jit.testing.same",
+        "eager": "ember_jit.testing.plain",
+        "fake_clock": "ember_jit.testing.clock",
+        "fake_latency": "ember_jit.testing.latency",
+        "record_schedule": "ember_jit.testing.schedule",
+        "wait_for_kernels": "ember_jit.testing.kernels",
+    },
+)

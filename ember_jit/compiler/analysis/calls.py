@@ -162,6 +162,12 @@ def _conclude(
     elif effect.label is not None:
         role = "labelled"
         body.composite = True
+    elif effect.later is not None:
+        role, effect = (
+            "site",
+            effect.later,
+        )  # whether it may run ahead yet is decided when it is issued
+        body.composite = True
     body.calls[node] = CallFact(role, effect, callee)
     if isinstance(callee, ClientPart):
         return HANDLE
