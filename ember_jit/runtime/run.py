@@ -56,6 +56,7 @@ class Run(OrderingRun):
         self.closed = False
         self.context = copy_context()
         self.waiting = None
+        self.resuming = False
         self.verdicts = {}
         self.type_verdicts = {}
         self.invited = False
@@ -197,7 +198,9 @@ class Run(OrderingRun):
                     self.verdicts.clear()
                     self.type_verdicts.clear()
                     self.context = copy_context()
+                    self.resuming = True
                     self._pump(walk, value)
+                    self.resuming = False
                     self._invite()
             self._catch_up()
         return value

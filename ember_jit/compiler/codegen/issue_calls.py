@@ -62,17 +62,20 @@ class IssueCalls(IssueOrder):
         turn = "_in_turn" if self.in_order else ""
         inline = f"_w.inline{turn}({key}, {callee})"
         if state == LOST or self._reads_live_out(trees):
-            self.check(op)
+            self.check_arguments(op, callee, trees)
             return inline
         try:
             args, keywords = self.guard.arguments(node)
         except CannotGuard:
-            self.check(op)
+            self.check_arguments(op, callee, trees)
             return inline
         names: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in keywords]
         keyword = ast.Dict(names, [k.value for k in keywords])
         both = ast.unparse(ast.Tuple([ast.Tuple(args, ast.Load()), keyword], ast.Load()))
-        self.check(op, evaluated=state == KNOWN)
+        if state == KNOWN:
+            self.check(op, evaluated=True)
+        else:
+            self.check_arguments(op, callee, trees)
         if state == KNOWN:
             return f"_w.call{turn}({key}, {callee}, {both[1:-1]})"
         maybe = self._maybe_names(*trees)
@@ -151,7 +154,8 @@ class IssueCalls(IssueOrder):
         self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
         if state == MAYBE:
             text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
-        self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
+        keep = "keep" if state == KNOWN else "keep_pending"
+        self.line(f"{temp} = _w.{keep}({key}, {self.region.number}, {text})")
         if state == KNOWN:
             self.line(f"if {temp} is _w: {temp} = yield _w.parked({key})")
         self.status[temp] = state

@@ -311,12 +311,12 @@ class IssueControl(IssueParts):
     def _op_try(self, op: Op) -> None:
         body, *handlers, orelse, final = op.regions
         self.check(*[each for region in (*handlers, final) for each in region.ops], within=op)
-        for region in (*handlers, final):
+        self._ops(body.ops)
+        self._ops(orelse.ops)
+        for region in (*handlers, final):  # what stands behind them waits for their effects, the body does not
             for inner in (each for o in region.ops for each in o.walk()):
                 if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
                     self._require(inner.value.func)
-        self._ops(body.ops)
-        self._ops(orelse.ops)
         leaving = [region for region in handlers if region_leaves(region)]
         catching = [
             region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")

@@ -291,4 +291,5 @@ class IssueValues:
             return None  # each of its calls has a turn of its own
         self.next_site += 1
         self.issue.kept[number] = (node, self._loops_now(), inner)
-        return f"_w.keep({self._key(number)}, {self.region.number}, {text})"
+        keep = "keep" if state == KNOWN else "keep_pending"
+        return f"_w.{keep}({self._key(number)}, {self.region.number}, {text})"
