@@ -141,11 +141,26 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A call, or another effect, in a body that runs later or never: that of a nested function, lambda or generator.
+
+    Attributes:
+        node: the call or effect.
+        stmt: the statement from which on it may happen.
+        once: it may happen in that statement alone.
+    """
+
+    node: ast.expr
+    stmt: ast.stmt
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A lowered function.
 
-    `lazy` are calls (and other effects) in bodies that run at some later point of the function, or never:
-    those of nested functions, lambdas and generators.  `is_method` says that the first parameter is the operator.
+    `bound` says which names are bound for certain in front of each statement, `within` the loops around it; both
+    have the statements in program order.  `is_method` says that the first parameter is the operator.
     """
 
     name: str
@@ -155,7 +170,8 @@ class Function:
     loops: tuple[ast.AST, ...] = ()
     left_alone: tuple[tuple[int, str], ...] = ()
     bound: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
-    lazy: tuple[ast.expr, ...] = ()
+    within: dict[ast.stmt, tuple[int, ...]] = field(default_factory=dict)
+    later: tuple[Later, ...] = ()
     is_method: bool = False
 
     def walk(self) -> Iterator[Op]:

@@ -20,13 +20,8 @@ from collections.abc import Callable
 from ember_jit.compiler.codegen.fresh import SHARED
 from ember_jit.compiler.codegen.issue_parts import IssueParts
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
-from ember_jit.compiler.codegen.names import (
-    defined,
-    has_exit,
-    leaves_function,
-    meet,
-    region_leaves,
-)
+from ember_jit.compiler.codegen.names import defined, meet, region_leaves
+from ember_jit.ir.exits import has_exit, leaves_function
 from ember_jit.ir.ops import EXITS, Op, Region, base
 
 _GATHER = {
@@ -313,10 +308,13 @@ class IssueControl(IssueParts):
         self.check(*[each for region in (*handlers, final) for each in region.ops], within=op)
         self._ops(body.ops)
         self._ops(orelse.ops)
-        for region in (*handlers, final):  # what stands behind them waits for their effects, the body does not
+        for region in (
+            *handlers,
+            final,
+        ):  # what stands behind them waits for their effects, the body does not
             for inner in (each for o in region.ops for each in o.walk()):
                 if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
-                    self._require(inner.value.func)
+                    self.line(self.required(inner.value.func))
         leaving = [region for region in handlers if region_leaves(region)]
         catching = [
             region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")
@@ -328,7 +326,7 @@ class IssueControl(IssueParts):
         if leaving or region_leaves(final):
             self.line("return _w.stop()")
 
-    def _require(self, func: ast.expr) -> None:
-        """Stop here unless the callee is known to be without effect."""
+    def required(self, func: ast.expr) -> str:
+        """A statement that ends the program unless the callee is known to be without effect."""
         callee = self._callee(func)
-        self.line(f"_w.require({callee})" if callee else "return _w.stop()")
+        return f"_w.require({callee})" if callee else "return _w.stop()"

@@ -86,7 +86,11 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Name(target.id, ast.Load()), node)
 
     def _expr_Lambda(self, node: ast.Lambda) -> ast.expr:
-        self._note_lazy(node)
+        name = ""
+        if isinstance(self._stmt, ast.Assign) and self._stmt.value is node:
+            target = self._stmt.targets[0]
+            name = target.id if isinstance(target, ast.Name) else ""
+        self._note_later(node, name)
         if any(
             isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local")
             for inner in walk(node)
@@ -223,7 +227,7 @@ class Expressions(OpWriter):
 
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
-        self._note_lazy(node)
+        self._note_later(node)
         for inner in walk(node):
             if isinstance(inner, ast.Call) and self._role(inner) in (
                 "barrier",

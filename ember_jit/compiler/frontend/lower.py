@@ -50,7 +50,8 @@ class Lowering(SimpleStatements):
             tuple(self.loops),
             tuple(self.left_alone),
             self.bound_at,
-            tuple(self.lazy),
+            self.within,
+            self._later_everywhere(),
             self.facts.owner is not None,
         )
 
@@ -60,6 +61,7 @@ class Lowering(SimpleStatements):
         for statement in body:
             self._stmt = statement
             self.bound_at[statement] = frozenset(self._bound)
+            self.within[statement] = tuple(self._loop_stack)
             self._statement(statement)
         self._stmt = outer_stmt
         region = Region(tuple(self._ops), label)

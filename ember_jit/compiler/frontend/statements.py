@@ -126,7 +126,7 @@ class SimpleStatements(Expressions):
         self._emit("assert", node, (), test, value=test)
 
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._note_lazy(node)
+        self._note_later(node, node.name)
         if node.decorator_list or any(inner in self.facts.effect_nodes for inner in walk(node)):
             self._barrier(node, self._why(node), (node.name,))
         else:
