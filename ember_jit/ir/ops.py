@@ -99,6 +99,15 @@ class Op:
     reason: str = ""
 
     @property
+    def changed(self) -> ast.expr | None:
+        """Of a `mutate`: what gives the container that is changed; if it is no name, only a name leads to it."""
+        if isinstance(self.target, ast.Subscript):
+            return self.target.value
+        call = self.value if self.target is None else None
+        func = call.func if isinstance(call, ast.Call) else None
+        return func.value if isinstance(func, ast.Attribute) else self.target
+
+    @property
     def text(self) -> str:
         """The user's source, shortened; of what holds others, the first line."""
         return source_text(self.origin, self.kind in _COMPOUND)[:100]

@@ -24,6 +24,7 @@ from ember_jit.runtime import events, guarded
 from ember_jit.runtime.asking import DEEP, answers, permits
 from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.ending import ends
+from ember_jit.runtime.makers import is_own_container, makes_containers
 from ember_jit.runtime.outcomes import is_interruption
 from ember_jit.runtime.plain import is_plain
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
@@ -122,6 +123,16 @@ class IssuingRun(WorkingRun):
     def vouched(self, callee: Any) -> None:
         """Stop if what is known of a callee is only known for plain arguments."""
         if self._verdict(callee).plain_arguments:
+            raise StopWalk
+
+    def makes(self, *makers: Any) -> None:
+        """Stop unless these are what makes containers, and not something else under such a name."""
+        if not all(map(makes_containers, makers)):
+            raise StopWalk
+
+    def owns(self, container: Any) -> None:
+        """Stop unless this is a container of one of these kinds, made before the region."""
+        if not is_own_container(container):
             raise StopWalk
 
     def asked(self, level: int, value: Any) -> None:

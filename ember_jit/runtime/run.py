@@ -80,6 +80,7 @@ class Run(OrderingRun):
             self._finish_effects()
         if overlays.listening and overlays.heard():
             return  # calls are recorded here, not made
+        guarded.vetted.clear()
         with self.lock:
             if self.epoch:
                 self._abandon()
@@ -220,6 +221,7 @@ class Run(OrderingRun):
             self.epoch += 1
             self._abandon()
         self._catch_up()
+        guarded.vetted.clear()
 
 
 def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:

@@ -288,7 +288,8 @@ def _method_on_value(
         body.calls[node] = CallFact("opaque", _PURE_EFFECT, base)
         return LOCAL
     if name in registry.MUTATORS and not (isinstance(base, Fresh) and base.kind == "scalar"):
-        if isinstance(base, Fresh) and base.kind not in ("function", "impure function"):
+        own = isinstance(base, Fresh) and base.kind not in ("function", "impure function")
+        if own or (isinstance(node.func, ast.Attribute) and body.is_nested(node.func.value)):
             body.calls[node] = CallFact("mutate", _PURE_EFFECT, base)
             return LOCAL
         text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]

@@ -31,6 +31,7 @@ from ember_jit.compiler.codegen.names import called_name
 from ember_jit.ir.ops import Op, base
 from ember_jit.ir.syntax import walk
 from ember_jit.runtime.asking import CALLS, DEEP, MEMBER, PATH, SHALLOW
+from ember_jit.runtime.makers import makes_containers
 
 _KEEPS = frozenset({"append", "insert", "appendleft"})
 _Source = tuple[
@@ -200,7 +201,9 @@ class IssueAsks(IssueValues):
 
     def _asks_of_change(self, op: Op) -> list[Ask]:
         if isinstance(op.target, ast.Subscript):
-            return [*self._asks.of(op.target.slice, DEEP), *self._asks.of(op.value)]
+            keys = [each.slice for each in walk(op.target) if isinstance(each, ast.Subscript)]
+            asks = [ask for key in keys for ask in self._asks.of(key, DEEP)]
+            return [*asks, *self._asks.of(op.value)]
         if not isinstance(op.value, ast.Call):
             return self._asks.of(op.value, SHALLOW)  # `xs += ys`
         kept = called_name(op.value.func) in _KEEPS
@@ -256,8 +259,23 @@ class IssueAsks(IssueValues):
     # ------------------------------------------------------------------ emitting
     def check_inputs(self) -> None:
         """Containers made before the region, which it goes on filling: only the retire program has them."""
-        for name in sorted(self.mutated & self._inputs & self.asked.keys()):
-            self.line(f"_w.asked({self.asked[name]}, {name})")
+        for name in sorted(self.mutated & self._inputs):
+            self.line(f"_w.owns({name})")
+            if name in self.asked:
+                self.line(f"_w.asked({self.asked[name]}, {name})")
+
+    def check_makers(self, op: Op) -> None:
+        """Of a container that the region goes on changing: what makes it must be what it was taken for."""
+        if self.in_block or not {base(value) for value in op.defs} & self.mutated:
+            return
+        makers: list[ast.expr] = []
+        for node in walk(op.value) if op.value is not None else ():
+            if isinstance(node, ast.Call) and makes_containers(self.facts.live(node.func)):
+                kept = [each for each in node.args if isinstance(each, ast.Name)]
+                makers += [node.func, *[e for e in kept if self.facts.live(e) is not None]]
+        if makers:
+            texts = [ast.unparse(self.guard.expr(each)) for each in makers]
+            self.line(f"_w.makes({', '.join(dict.fromkeys(texts))})")
 
     def check(self, *ops: Op, evaluated: bool = False, within: Op | None = None) -> None:
         """Ask what the retire program asks in `ops` and in those inside them.

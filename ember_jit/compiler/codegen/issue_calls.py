@@ -191,6 +191,8 @@ class IssueCalls(IssueOrder):
         return [*op.value.args] if isinstance(op.value, ast.Call) else []
 
     def _mutation(self, op: Op, name: str) -> str | None:
+        if not isinstance(op.changed, ast.Name) or isinstance(op.origin, ast.AugAssign):
+            return None  # no call looks that deep but the program's own
         try:
             if isinstance(op.target, ast.Subscript) and op.value is not None:
                 parts = [

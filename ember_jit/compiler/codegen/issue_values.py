@@ -105,6 +105,9 @@ class IssueValues:
     def check(self, *ops: Op, evaluated: bool = False, within: Op | None = None) -> None:
         """Ask what the retire program asks in `ops` (`issue_asks`)."""
 
+    def check_makers(self, op: Op) -> None:
+        """Make sure of what makes a container (`issue_asks`)."""
+
     def _names(self, *trees: ast.AST | None) -> set[str]:
         found: set[str] = set()
         for tree in trees:
@@ -177,6 +180,7 @@ class IssueValues:
     # ------------------------------------------------------------------ glue
     def _op_glue(self, op: Op) -> None:
         names = [base(value) for value in op.defs]
+        self.check_makers(op)
         if op.value is None or op.target is None:
             self.check(op)
             if op.value is None:

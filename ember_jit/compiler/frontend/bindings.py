@@ -14,9 +14,11 @@ Python decides scope by the whole body, so all of this is read off the syntax tr
 from __future__ import annotations
 
 import ast
+import collections
 from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.nests import makes
 from ember_jit.ir.ops import Region
 from ember_jit.ir.syntax import walk
 
@@ -25,6 +27,9 @@ FULL_CONSUMERS = frozenset(
     {"sum", "list", "tuple", "set", "frozenset", "dict", "sorted", "max", "min"}
 )
 
+_MADE = frozenset(
+    {list, dict, set, collections.Counter, collections.OrderedDict, collections.deque}
+)
 _BINDING = (
     ast.Assign,
     ast.AnnAssign,
@@ -157,12 +162,14 @@ def _assigned(node: ast.Assign) -> list[tuple[ast.expr, ast.expr | None]]:
 def _makes_container(value: ast.expr | None, facts: BodyAnalysis) -> bool:
     if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name)
-        and value.func.id in ("list", "dict", "set", "sorted")
-    ):
-        return facts.calls.get(value) is not None and facts.calls[value].role == "glue"
+    if isinstance(value, ast.Call):
+        fact = facts.calls.get(value)
+        if fact is None or fact.role != "glue":
+            return False
+        made = facts.live(value.func)
+        if made is collections.defaultdict:
+            return makes(value, facts.live) > 0  # its factory runs no code of the program
+        return made is sorted or (isinstance(made, type) and made in _MADE)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):  # `[None] * len(docs)`
         return isinstance(value.left, ast.List) and _is_count(value.right, facts)
     return False

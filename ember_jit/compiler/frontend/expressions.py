@@ -19,6 +19,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
+from ember_jit.compiler.analysis.nests import place
 from ember_jit.compiler.frontend.bindings import FULL_CONSUMERS, stored_names
 from ember_jit.compiler.frontend.writer import OpWriter
 from ember_jit.ir.ops import Op, Region, Site
@@ -262,6 +263,8 @@ class Expressions(OpWriter):
             made = ast.copy_location(ast.Call(func, [listed, *rest], keywords), node)
             made._ember_origin = node  # type: ignore[attr-defined]
             return made
+        if role == "mutate" and self._changes_nested(node):
+            return self._lost(node)
         func = (
             self._expr(node.func)
             if not isinstance(node.func, ast.Attribute)
@@ -300,6 +303,46 @@ class Expressions(OpWriter):
             reason = self.facts.effect_nodes[node].text
         self._barrier(node, reason)
         return self._lost(node)
+
+    def _changes_nested(self, node: ast.Call) -> bool:
+        """`found[k].append(x)`, where only `found` leads to the list: it is lowered here."""
+        func = node.func
+        if not isinstance(func, ast.Attribute) or not self.facts.is_nested(func.value):
+            return False
+        name, _ = place(func.value)
+        if name not in self._made_here:
+            return False
+        path = self._way_to(func.value)
+        self._look_up(func.value, path)
+        args = [self._expr(arg) for arg in node.args]
+        keywords = [ast.keyword(k.arg, self._expr(k.value)) for k in node.keywords]
+        clone = ast.copy_location(
+            ast.Call(ast.Attribute(path, func.attr, ast.Load()), args, keywords), node
+        )
+        self._emit("mutate", node, (name,), clone, value=clone)
+        return True
+
+    def _way_to(self, node: ast.expr) -> ast.expr:
+        """A path from a container made here, with temporaries in place of the calls in its subscripts."""
+        if isinstance(node, ast.Subscript):
+            owner = self._way_to(node.value)
+            return ast.copy_location(ast.Subscript(owner, self._expr(node.slice), ast.Load()), node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.Attribute(self._way_to(node.func.value), node.func.attr, ast.Load())
+            made = ast.Call(owner, [self._expr(arg) for arg in node.args], [])
+            made._ember_origin = node  # type: ignore[attr-defined]
+            return ast.copy_location(made, node)
+        return node
+
+    def _look_up(self, node: ast.expr, path: ast.expr) -> None:
+        """Going along a path hashes its subscripts, before anything that stands behind it."""
+        asked = ast.Set([step.slice for step in walk(path) if isinstance(step, ast.Subscript)])
+        asked.elts += [
+            step.args[0] for step in walk(path) if isinstance(step, ast.Call) and step.args
+        ]
+        self._emit(
+            "glue", node, (), [*asked.elts, path], value=ast.Tuple([asked, path], ast.Load())
+        )
 
     def _callee(self, node: ast.Attribute) -> ast.expr:
         if node in self.facts.effect_nodes:
