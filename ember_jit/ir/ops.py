@@ -83,6 +83,7 @@ class Op:
         stmt: the user's statement that it belongs to.
         origin: the user's node that it was made from.
         reason: for `barrier`: why.
+        binds: for `call` and `helper`: its arguments bind names of the function, so they must be evaluated in its turn.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class Op:
     stmt: ast.stmt | None = None
     origin: ast.AST | None = None
     reason: str = ""
+    binds: bool = False
 
     @property
     def changed(self) -> ast.expr | None:

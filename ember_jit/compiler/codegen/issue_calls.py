@@ -61,7 +61,7 @@ class IssueCalls(IssueOrder):
         state = self._state(*trees)
         turn = "_in_turn" if self.in_order else ""
         inline = f"_w.inline{turn}({key}, {callee})"
-        if state == LOST or self._reads_live_out(trees):
+        if state == LOST or op.binds or self._reads_live_out(trees):
             self.check_arguments(op, callee, trees)
             return inline
         try:
@@ -137,7 +137,8 @@ class IssueCalls(IssueOrder):
             return
         trees = [*node.args, *[k.value for k in node.keywords]]
         state = self._state(*trees)
-        if temp not in self.needed or state == LOST or self._reads_mutated(*trees):
+        unknown = state == LOST or op.binds or self._reads_mutated(*trees)
+        if temp not in self.needed or unknown:
             self.check(op)
             self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
             return

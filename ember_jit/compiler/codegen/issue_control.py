@@ -277,11 +277,22 @@ class IssueControl(IssueParts):
         if sink is not None:
             self.line(f"{sink} = []")
         self._sink.append(sink)
-        inside = {
-            base(v) for inner in op.walk() for v in inner.defs if not base(v).startswith("_t")
-        }
-        saved = {name: self.status.get(name, KNOWN) for name in inside}
+        own = {base(v) for inner in op.walk() if inner.kind == "for" for v in inner.defs}
+        saved = {name: self.status.get(name, LOST) for name in own}
+        aside: dict[str, str] = {}
+        for name in sorted(own):
+            if saved[name] != LOST:  # a variable of the function that has the same name
+                self._unpacked += 1
+                aside[name] = f"_u{self._unpacked}"
+                self.line(f"{aside[name]} = {name}")
         self._ops(op.regions[0].ops)
+        for inner in op.walk():
+            if isinstance(
+                inner.origin, ast.NamedExpr
+            ):  # bound outside, by the last turn, if there was one
+                self.status.update((base(v), LOST) for v in inner.defs)
+        for name, kept in aside.items():
+            self.line(f"{name} = {kept}")
         self.status.update(saved)  # a comprehension has a scope of its own
         sink = self._sink.pop()
         if sink is None:

@@ -291,6 +291,8 @@ class IssueValues:
         number = self.next_site
         within = set(walk(node))
         inner = tuple(site.number for site in self.function.sites if site.node in within)
+        if any(isinstance(each, ast.NamedExpr) for each in within):
+            return None  # the names in it are bound in their turn
         if inner and self.in_order:
             return None  # each of its calls has a turn of its own
         self.next_site += 1

@@ -69,6 +69,7 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Attribute(value, node.attr, node.ctx), node)
 
     def _expr_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        self._named += 1
         value = self._expr(node.value)
         target = node.target
         if target in self.facts.effect_nodes:
@@ -247,6 +248,7 @@ class Expressions(OpWriter):
         return fact.role if fact is not None else "barrier"
 
     def _expr_Call(self, node: ast.Call) -> ast.expr:
+        named = self._named
         fact = self.facts.calls.get(node)
         role = self._role(node)
         if role == "barrier" and fact is not None and self._hangs_on_self(node.func):
@@ -279,7 +281,7 @@ class Expressions(OpWriter):
         if role in ("glue", "local", "print"):
             return clone
         if role in _SITE_ROLES or role == "helper":
-            return self._site(node, clone, fact, role)
+            return self._site(node, clone, fact, role, self._named > named)
         if (
             role == "mutate"
             and isinstance(func, ast.Attribute)
@@ -368,7 +370,9 @@ class Expressions(OpWriter):
             return func.id in FULL_CONSUMERS
         return isinstance(func, ast.Attribute) and func.attr == "join"
 
-    def _site(self, node: ast.Call, clone: ast.Call, fact: CallFact | None, role: str) -> ast.expr:
+    def _site(
+        self, node: ast.Call, clone: ast.Call, fact: CallFact | None, role: str, binds: bool
+    ) -> ast.expr:
         temp = self._temp()
         number = len(self.sites)
         effect = fact.effect if fact is not None else None
@@ -384,9 +388,8 @@ class Expressions(OpWriter):
                 effect.label if effect is not None and role == "labelled" else None,
             )
         )
-        self._emit(
-            "helper" if role == "helper" else "call", node, (temp,), clone, value=clone, site=number
-        )
+        kind = "helper" if role == "helper" else "call"
+        self._emit(kind, node, (temp,), clone, value=clone, site=number, binds=binds)
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
 

@@ -40,6 +40,7 @@ class OpWriter:
         self._stmt: ast.stmt | None = None
         self._loop_stack: list[int] = []
         self._lazy = 0
+        self._named = 0  # assignment expressions so far
         self._aside = 0  # how many `except` and `finally` blocks are open
         self._bound: set[str] = set(facts.params)
         self._made_here = made_here(source.node, facts)
