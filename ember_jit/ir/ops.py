@@ -83,6 +83,7 @@ class Op:
         stmt: the user's statement that it belongs to.
         origin: the user's node that it was made from.
         reason: for `barrier`: why.
+        relies_on: callees that are taken for the builtins of that name: what runs a generator to its end, `getattr`.
         binds: for `call` and `helper`: its arguments bind names of the function, so they must be evaluated in its turn.
     """
 
@@ -98,6 +99,7 @@ class Op:
     stmt: ast.stmt | None = None
     origin: ast.AST | None = None
     reason: str = ""
+    relies_on: tuple[ast.expr, ...] = ()
     binds: bool = False
 
     @property

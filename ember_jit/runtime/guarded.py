@@ -33,6 +33,7 @@ from ember_jit.runtime.plain import (
     reads_quietly,
 )
 from ember_jit.runtime.plan import pure_call, pure_method
+from ember_jit.runtime.statics import field_behind
 
 
 class Unsafe(Exception):
@@ -149,6 +150,10 @@ def attr(owner: Any, name: str) -> Any:
             return object.__getattribute__(owner, name)
         except AttributeError:
             raise Unsafe from None
+    if type(found) is property:
+        field = field_behind(found.fget)
+        _require(field is not None)
+        return attr(owner, str(field))
     if found is None or not _is_data_descriptor(found):
         stored = getattr_dict(owner)
         if stored is not None and name in stored:

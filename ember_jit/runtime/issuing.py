@@ -24,7 +24,7 @@ from ember_jit.runtime import events, guarded
 from ember_jit.runtime.asking import DEEP, answers, permits
 from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.ending import ends
-from ember_jit.runtime.makers import is_own_container, makes_containers
+from ember_jit.runtime.makers import is_genuine, is_own_container, makes_containers
 from ember_jit.runtime.outcomes import is_interruption
 from ember_jit.runtime.plain import is_plain
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
@@ -128,6 +128,11 @@ class IssuingRun(WorkingRun):
     def makes(self, *makers: Any) -> None:
         """Stop unless these are what makes containers, and not something else under such a name."""
         if not all(map(makes_containers, makers)):
+            raise StopWalk
+
+    def genuine(self, *functions: Any) -> None:
+        """Stop unless these are the builtins that they were taken for, and not something else of that name."""
+        if not all(map(is_genuine, functions)):
             raise StopWalk
 
     def owns(self, container: Any) -> None:

@@ -29,6 +29,15 @@ _MAKERS: frozenset[Any] = frozenset(
         tuple,
     }
 )
+#: what runs a generator to its end, or calls its first argument for each element; and what reads an attribute
+_GENUINE: frozenset[Any] = frozenset(
+    {sum, list, tuple, set, frozenset, dict, sorted, max, min, map, filter, getattr}
+)
+
+
+def is_genuine(function: Any) -> bool:
+    """Whether `function` is one of the builtins whose calls an issue program takes apart."""
+    return type(function) in (type, BuiltinFunctionType) and function in _GENUINE
 
 
 def makes_containers(maker: Any) -> bool:

@@ -264,6 +264,12 @@ class IssueAsks(IssueValues):
             if name in self.asked:
                 self.line(f"_w.asked({self.asked[name]}, {name})")
 
+    def check_genuine(self, op: Op) -> None:
+        """What was taken for a builtin must be one."""
+        taken = [each for each in op.relies_on if self.facts.live(each) is not None]
+        if taken and not self.in_block:  # not `"".join`
+            self.line(f"_w.genuine({', '.join(self._callee(each) for each in taken)})")
+
     def check_makers(self, op: Op) -> None:
         """Of a container that the region goes on changing: what makes it must be what it was taken for."""
         if self.in_block or not {base(value) for value in op.defs} & self.mutated:

@@ -273,6 +273,7 @@ class IssueControl(IssueParts):
     # ------------------------------------------------------------------ comprehensions
     def _op_comp(self, op: Op) -> None:
         temp = base(op.defs[0])
+        self.check_genuine(op)
         sink = f"_parts{temp[2:]}" if temp in self.needed else None
         if sink is not None:
             self.line(f"{sink} = []")

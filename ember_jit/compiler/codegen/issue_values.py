@@ -108,6 +108,9 @@ class IssueValues:
     def check_makers(self, op: Op) -> None:
         """Make sure of what makes a container (`issue_asks`)."""
 
+    def check_genuine(self, op: Op) -> None:
+        """Make sure of what was taken for a builtin (`issue_asks`)."""
+
     def _names(self, *trees: ast.AST | None) -> set[str]:
         found: set[str] = set()
         for tree in trees:
@@ -181,6 +184,7 @@ class IssueValues:
     def _op_glue(self, op: Op) -> None:
         names = [base(value) for value in op.defs]
         self.check_makers(op)
+        self.check_genuine(op)
         if op.value is None or op.target is None:
             self.check(op)
             if op.value is None:

@@ -19,8 +19,10 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
+from ember_jit.compiler.analysis.calls import attribute_read
 from ember_jit.compiler.analysis.nests import place
 from ember_jit.compiler.frontend.bindings import FULL_CONSUMERS, stored_names
+from ember_jit.compiler.frontend.later import mapped
 from ember_jit.compiler.frontend.writer import OpWriter
 from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.ir.syntax import walk
@@ -157,7 +159,7 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Compare(left, node.ops, comparators), node)
 
     # ------------------------------------------------------------------ comprehensions
-    def _comprehension(self, node: Any) -> ast.expr:
+    def _comprehension(self, node: Any, consumer: ast.expr | None = None) -> ast.expr:
         first = self._expr(node.generators[0].iter)
         outer, self._ops = self._ops, []
         bound = set(self._bound)
@@ -165,7 +167,60 @@ class Expressions(OpWriter):
         self._bound = bound
         self._ops = outer
         temp = self._temp()
-        self._emit("comp", node, (temp,), first, value=node, regions=(Region(tuple(body), "body"),))
+        regions = (Region(tuple(body), "body"),)
+        relies_on = (consumer,) if consumer is not None else ()
+        self._emit("comp", node, (temp,), first, value=node, regions=regions, relies_on=relies_on)
+        return ast.copy_location(ast.Name(temp, ast.Load()), node)
+
+    def _mapped(self, node: Any, consumer: ast.expr) -> ast.expr:
+        """`map(lambda x: f(x), xs)` as `[f(x) for x in xs]`, and `filter` as `[x for x in xs if f(x)]`."""
+        function = node.args[0]
+        source = self._expr(node.args[1])
+        name = function.args.args[0].arg
+        target = ast.copy_location(ast.Name(name, ast.Store()), function)
+        element = ast.copy_location(ast.Name(name, ast.Load()), function)
+        outer, self._ops = self._ops, []
+        bound = set(self._bound)
+        self._bound.add(name)
+        loop = self._new_loop(function)
+        made = (self._define(name),)
+        outside, self._ops = self._ops, []
+        value = self._expr(function.body)
+        if self.facts.live(node.func) is filter:
+            then, self._ops = self._ops, []
+            self._emit("emit", function, (), element, value=element)
+            kept, self._ops = Region(tuple(self._ops), "then"), then
+            regions = (kept, Region((), "else"))
+            self._emit("if", function.body, (), value, value=value, regions=regions)
+        else:
+            self._emit("emit", function.body, (), value, value=value)
+        body, self._ops = Region(tuple(self._ops), "body"), outside
+        self._loop_stack.pop()
+        self._emit(
+            "for",
+            function,
+            (),
+            source,
+            made=made,
+            target=target,
+            value=source,
+            regions=(body, Region((), "else")),
+            loop=loop,
+        )
+        inside, self._ops = Region(tuple(self._ops), "body"), outer
+        self._bound = bound
+        temp = self._temp()
+        generator = ast.comprehension(target, node.args[1], [], 0)
+        listed = ast.copy_location(ast.ListComp(element, [generator]), node)
+        self._emit(
+            "comp",
+            node,
+            (temp,),
+            source,
+            value=listed,
+            regions=(inside,),
+            relies_on=(consumer, node.func),
+        )
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
     def _generators(self, node: Any, index: int, iterable: ast.expr | None) -> list[Op]:
@@ -251,14 +306,22 @@ class Expressions(OpWriter):
         named = self._named
         fact = self.facts.calls.get(node)
         role = self._role(node)
+        if role == "attribute":
+            read = attribute_read(self.facts, node)
+            assert read is not None
+            self._emit("glue", node, (), (), value=None, relies_on=(node.func,))
+            return self._expr(read)
         if role == "barrier" and fact is not None and self._hangs_on_self(node.func):
             role = "dynamic"
         if role == "labelled" and self._aside:
             role = "barrier"  # it may never be reached: nothing can be said of what follows it
         if self._consumes_generator(node, role):
             generator = node.args[0]
-            assert isinstance(generator, ast.GeneratorExp)
-            listed = self._comprehension(generator)
+            listed = (
+                self._comprehension(generator, node.func)
+                if isinstance(generator, ast.GeneratorExp)
+                else self._mapped(generator, node.func)
+            )
             rest = [self._expr(arg) for arg in node.args[1:]]
             keywords = [ast.keyword(k.arg, self._expr(k.value)) for k in node.keywords]
             func = self._expr(node.func)
@@ -363,7 +426,9 @@ class Expressions(OpWriter):
         )
 
     def _consumes_generator(self, node: ast.Call, role: str) -> bool:
-        if role != "glue" or not node.args or not isinstance(node.args[0], ast.GeneratorExp):
+        if role != "glue" or not node.args:
+            return False
+        if not isinstance(node.args[0], ast.GeneratorExp) and not mapped(node.args[0], self.facts):
             return False
         func = node.func
         if isinstance(func, ast.Name):

@@ -38,6 +38,35 @@ def used_up(function: ast.FunctionDef, facts: BodyAnalysis) -> set[ast.AST]:
     return found
 
 
+def mapped(node: ast.expr, facts: BodyAnalysis) -> ast.Lambda | None:
+    """The lambda of `map(lambda x: ..., xs)` or `filter(...)`, which is called once for each element and never again.
+
+    Only where its parameter is no variable of the function: an issue program has one name for both.
+    """
+    if not isinstance(node, ast.Call) or len(node.args) != 2 or node.keywords:
+        return None
+    function, iterable = node.args
+    fact = facts.calls.get(node)
+    if not isinstance(function, ast.Lambda) or isinstance(iterable, ast.Starred):
+        return None
+    if fact is None or fact.role != "glue" or facts.live(node.func) not in (map, filter):
+        return None
+    args = function.args
+    plain = not (args.posonlyargs or args.vararg or args.kwonlyargs or args.kwarg or args.defaults)
+    if not plain or len(args.args) != 1:
+        return None
+    bound = sum(
+        isinstance(each, ast.arg) and each.arg == args.args[0].arg
+        for each in walk(facts.source.node)
+    )
+    name = args.args[0].arg
+    stored = any(
+        isinstance(each, ast.Name) and each.id == name and not isinstance(each.ctx, ast.Load)
+        for each in walk(facts.source.node)
+    )
+    return function if bound == 1 and not stored else None
+
+
 def only_called(function: ast.FunctionDef) -> dict[str, list[ast.Call]]:
     """Local functions that are called by name and never handed on, with their calls.
 

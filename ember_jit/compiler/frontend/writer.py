@@ -104,7 +104,7 @@ class OpWriter:
 
     def _note_later(self, node: ast.AST, name: str = "") -> None:
         """Remember the effects of a body that runs later; `name` is what the function is called."""
-        harmless = ("glue", "local", "print", "opaque")
+        harmless = ("glue", "local", "print", "opaque", "attribute")
         assert self._stmt is not None
         for inner in walk(node):
             called = isinstance(inner, ast.Call) and self._role(inner) not in harmless
