@@ -36,7 +36,7 @@ class Expressions(OpWriter):
 
     def _expr(self, node: ast.expr) -> ast.expr:
         """Emit the calls of `node` in evaluation order; what remains, with temporaries in their place."""
-        if _is_simple(node, self.facts):
+        if is_simple(node, self.facts):
             return node
         method = getattr(self, "_expr_" + type(node).__name__, None)
         if method is not None:
@@ -57,7 +57,7 @@ class Expressions(OpWriter):
                 )
         return clone
 
-    def _lost(self, node: ast.expr) -> ast.expr:
+    def _lost(self, node: ast.expr | ast.pattern) -> ast.expr:
         """A temporary whose value the issue program never learns."""
         temp = self._temp()
         self._emit("glue", node, (temp,), (), value=None)
@@ -146,7 +146,7 @@ class Expressions(OpWriter):
         left = self._expr(node.left)
         comparators = [self._expr(node.comparators[0])]
         for later in node.comparators[1:]:
-            if _is_simple(later, self.facts):
+            if is_simple(later, self.facts):
                 comparators.append(later)
                 continue
             temp = self._temp()
@@ -458,7 +458,7 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
 
-def _is_simple(node: ast.expr, facts: BodyAnalysis) -> bool:
+def is_simple(node: ast.expr, facts: BodyAnalysis) -> bool:
     """Whether an expression holds nothing that must be taken out of it."""
     if isinstance(node, ast.Name | ast.Constant):
         return node not in facts.effect_nodes
