@@ -94,7 +94,11 @@ STATEMENTS = [
 ]
 SUBJECTS = ["n", "r['n']", "{c}['n']", "{c}", "xs", "self.odd", "r", "None", "'a'", "inputs"]
 GUARDS = ["a > 1", "self.odd", "r['n']", "n"]
-NAMED = ["self.give(inputs=(k := n))", "self.look(inputs=[k := 3, k])", "self.size(inputs=(k := xs))"]
+NAMED = [
+    "self.give(inputs=(k := n))",
+    "self.look(inputs=[k := 3, k])",
+    "self.size(inputs=(k := xs))",
+]
 
 
 class Generator:
@@ -105,7 +109,9 @@ class Generator:
 
     def call(self, number: str = "") -> str:
         """A call of a leaf."""
-        return self.random.choice(VALUES[:7]).format(n=number or self.random.choice(["1", "3", "n"]))
+        return self.random.choice(VALUES[:7]).format(
+            n=number or self.random.choice(["1", "3", "n"])
+        )
 
     def statement(self) -> str:
         """One statement, or a few."""
@@ -114,11 +120,16 @@ class Generator:
         while "{c}" in text:
             text = text.replace("{c}", self.call(), 1)
         subject = pick(SUBJECTS).replace("{c}", self.call())
-        return text.format(mc=self.call("m"), xc=self.call("x"), s=subject, g=pick(GUARDS), w=pick(NAMED))
+        return text.format(
+            mc=self.call("m"), xc=self.call("x"), s=subject, g=pick(GUARDS), w=pick(NAMED)
+        )
 
     def program(self) -> str:
         """The module."""
-        body = ["xs, out, n, r, k, x = inputs, [], 2, {'n': 1}, 0, 7", "f, g, h, a = bump_by, (), None, 1"]
+        body = [
+            "xs, out, n, r, k, x = inputs, [], 2, {'n': 1}, 0, 7",
+            "f, g, h, a = bump_by, (), None, 1",
+        ]
         for _ in range(self.random.randint(2, 5)):
             lines = self.statement().split("\n")
             kind = self.random.random()
@@ -127,7 +138,11 @@ class Generator:
             elif kind < 0.3:
                 lines = ["if r['n']:", *["    " + line for line in lines]]
             elif kind < 0.4:
-                lines = ["try:", *["    " + line for line in lines], "except (ValueError, KeyError): n = 4"]
+                lines = [
+                    "try:",
+                    *["    " + line for line in lines],
+                    "except (ValueError, KeyError): n = 4",
+                ]
             body += lines
         body.append("return out, n, r, k, x")
         inner = "\n".join("        " + line for line in body)

@@ -25,7 +25,7 @@ from ember_jit.compiler.codegen.guard import Guard
 from ember_jit.compiler.codegen.issue_calls import IssueCalls
 from ember_jit.compiler.codegen.issue_control import IssueControl
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST
-from ember_jit.compiler.codegen.names import enclosing_loops, needed_names
+from ember_jit.compiler.codegen.names import enclosing_loops, needed_names, starred_names
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.ir.ops import Function, Later, Op, base
 from ember_jit.ir.syntax import walk
@@ -80,6 +80,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.local = facts.local_names | {base(v) for op in function.walk() for v in op.defs}
         everything = self.everything = [inner for op in region.ops for inner in op.walk()]
         self.mutated = {base(op.defs[0]) for op in everything if op.kind == "mutate"}
+        self.mutated |= starred_names(everything)
         self.fresh = Freshness(everything, self.mutated)
         self.bound = function.bound.get(region.start, frozenset())
         self.status = {}

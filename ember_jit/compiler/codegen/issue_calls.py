@@ -174,7 +174,8 @@ class IssueCalls(IssueOrder):
             self.status[name] = LOST
             return
         trees = self._mutation_operands(op)
-        total = max(state, self._state(*trees))
+        copied = any(self.fresh.copied(tree) for tree in trees)
+        total = LOST if copied else max(state, self._state(*trees))
         self.check(op, evaluated=total == KNOWN)
         if total == LOST:
             self.status[name] = LOST

@@ -309,7 +309,7 @@ class IssueControl(IssueParts):
             return
         text, state = self.value(op.value)
         self.check(op, evaluated=state == KNOWN)
-        if state == LOST:
+        if state == LOST or self.fresh.copied(op.value):
             self._sink[-1] = None
         else:
             self.line(f"{self._sink[-1]}.append({text})")

@@ -35,7 +35,7 @@ class IssueValues:
     Attributes:
         issue: what is being made.
         local: names of the function's own variables.
-        mutated: containers that the region changes.
+        mutated: containers that the region changes, or of which each program makes one (`first, *rest = xs`).
         needed: names that arguments, receivers and control of calls depend on.
         status: name -> KNOWN, MAYBE or LOST, at the point that is being emitted.
         parts: texts of the generator functions beside the main one.
@@ -196,7 +196,7 @@ class IssueValues:
             return
         text, state = self.value(op.value)
         self.check(op, evaluated=state == KNOWN)
-        if state == LOST:
+        if state == LOST or (self.fresh.copied(op.value) and not self.in_block):
             self._lose(op)
             return
         target = op.target
@@ -228,7 +228,11 @@ class IssueValues:
         deep = (ast.Name, ast.Tuple, ast.List) if state == KNOWN else (ast.Name,)
         shapes = shape if isinstance(shape, tuple) else (shape,) * len(elements)
         fits = bool(elements) and len(shapes) == len(elements) and shape != NEW
-        if not fits or not all(isinstance(each, deep) for each in elements):
+        starred = [each for each in elements if isinstance(each, ast.Starred)]
+        own = state == KNOWN and shape == SHARED  # each program makes a list of its own
+        if starred and not (own and all(isinstance(each.value, ast.Name) for each in starred)):
+            fits = False
+        if not fits or not all(isinstance(each, (*deep, ast.Starred)) for each in elements):
             for name in self._names(target):
                 self.status[name] = LOST
             return
@@ -238,6 +242,10 @@ class IssueValues:
             if isinstance(each, ast.Name):
                 names.append(each.id)
                 self.status[each.id] = state if part == SHARED else LOST
+            elif isinstance(each, ast.Starred):
+                (name,) = self._names(each)
+                names.append(f"*{name}")
+                self.status[name] = KNOWN
             else:
                 self._unpacked += 1
                 names.append(f"_u{self._unpacked}")

@@ -70,6 +70,21 @@ def defined(op: Op) -> set[str]:
     return {base(value) for inner in op.walk() for value in inner.defs}
 
 
+def starred_names(ops: list[Op]) -> set[str]:
+    """Names that get a list of the rest: `first, *rest = xs`."""
+    parts = [
+        each
+        for op in ops
+        if op.kind == "glue" and isinstance(op.target, ast.Tuple | ast.List)
+        for each in op.target.elts
+    ]
+    return {
+        each.value.id
+        for each in parts
+        if isinstance(each, ast.Starred) and isinstance(each.value, ast.Name)
+    }
+
+
 def meet(states: list[dict[str, int]]) -> dict[str, int]:
     """The statuses that hold whichever of `states` one comes from: of two, the greater."""
     merged = dict(states[0])
