@@ -116,11 +116,14 @@ class IssueEmitter(IssueCalls, IssueControl):
         for name in params:
             self.status[name] = LOST if name in self.mutated else KNOWN
         self.check_inputs()
-        before, within = self._later()
-        self._expect(before)
-        for op in self.region.ops:
-            self._expect(within.pop(op, ()))
-            self._ops((op,))
+        if self.function.later:
+            before, within = self._later()
+            self._expect(before)
+            for op in self.region.ops:
+                self._expect(within.get(op, ()))
+                self._ops((op,))
+        else:
+            self._ops(self.region.ops)
         body = forget_dead(self.lines, tuple(params)) or ["    pass"]
         head = f"def {self.issue.name}({', '.join(['_w', '_e', *params])}):"
         tail = ["    return", "    yield"]
@@ -132,8 +135,6 @@ class IssueEmitter(IssueCalls, IssueControl):
         """What may happen anywhere in the region, and what from one of its ops on (`frontend.later`)."""
         before: list[Later] = []
         within: dict[Op, list[Later]] = {}
-        if not self.function.later:
-            return before, within
         order = {stmt: index for index, stmt in enumerate(self.function.within)}
         start = self.region.start
         loops = set(self.function.within[start])

@@ -111,10 +111,16 @@ def joined(a: set[str], a_leaves: bool, b: set[str], b_leaves: bool) -> set[str]
     return a if b_leaves else a & b
 
 
-def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
-    """Names that only ever hold containers made by a display, a comprehension or a constructor in this body."""
+def made_here(node: ast.FunctionDef, nodes: list[ast.AST], facts: BodyAnalysis) -> frozenset[str]:
+    """Names that only ever hold containers made by a display, a comprehension or a constructor in this body.
+
+    Args:
+        node: the body.
+        nodes: what `walk` gives of it.
+        facts: what its calls are.
+    """
     made: dict[str, bool] = {}
-    for inner in walk(node):
+    for inner in nodes:
         if not isinstance(inner, _BINDING):
             continue
         if isinstance(inner, ast.Assign):
@@ -141,7 +147,7 @@ def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
                 made[name] = False
     for name in facts.params:
         made[name] = False
-    captured = _captured(node)
+    captured = _captured(node, nodes)
     return frozenset(name for name, owned in made.items() if owned and name not in captured)
 
 
@@ -191,10 +197,9 @@ def _consumes(func: ast.expr) -> bool:
     return name in FULL_CONSUMERS or name in ("any", "all", "join")
 
 
-def _captured(node: ast.FunctionDef) -> set[str]:
+def _captured(node: ast.FunctionDef, nodes: list[ast.AST]) -> set[str]:
     """Names that nested functions and lambdas read: they may change or keep what the names hold."""
     names: set[str] = set()
-    nodes = walk(node)
     consumed = {
         call.args[0]
         for call in nodes

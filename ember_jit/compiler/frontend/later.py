@@ -22,10 +22,10 @@ _SUSPENDS = (ast.Yield, ast.YieldFrom, ast.Await)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 
 
-def used_up(function: ast.FunctionDef, facts: BodyAnalysis) -> set[ast.AST]:
+def used_up(nodes: list[ast.AST], facts: BodyAnalysis) -> set[ast.AST]:
     """Lambdas and generators that the very call they stand in uses, and nobody keeps."""
     found: set[ast.AST] = set()
-    for call in walk(function):
+    for call in nodes:
         if not isinstance(call, ast.Call):
             continue
         func = call.func
@@ -67,14 +67,14 @@ def mapped(node: ast.expr, facts: BodyAnalysis) -> ast.Lambda | None:
     return function if bound == 1 and not stored else None
 
 
-def only_called(function: ast.FunctionDef) -> dict[str, list[ast.Call]]:
+def only_called(function: ast.FunctionDef, nodes: list[ast.AST]) -> dict[str, list[ast.Call]]:
     """Local functions that are called by name and never handed on, with their calls.
 
     A body with a `yield` runs when somebody asks for its values, so it is not among them; nor is one that another
     body mentions.
     """
     makers: dict[str, list[ast.AST]] = {}
-    for node in walk(function):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef) and node is not function:
             makers.setdefault(node.name, []).append(node)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):

@@ -43,9 +43,10 @@ class OpWriter:
         self._named = 0  # assignment expressions so far
         self._aside = 0  # how many `except` and `finally` blocks are open
         self._bound: set[str] = set(facts.params)
-        self._made_here = made_here(source.node, facts)
-        self._used_up = used_up(source.node, facts)
-        self._only_called = only_called(source.node)
+        nodes = walk(source.node)
+        self._made_here = made_here(source.node, nodes, facts)
+        self._used_up = used_up(nodes, facts)
+        self._only_called = only_called(source.node, nodes)
         self._bodies: dict[str, list[ast.expr]] = {}  # of those, the effects
 
     def _emit(
