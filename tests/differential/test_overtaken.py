@@ -6,6 +6,7 @@ The leaves write to one log: what a call of unknown effect writes must stand in 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,15 @@ class Ask(Operator):
         return inputs, len(self.log)
 
 
+@query
+class Late(Operator):
+    """Fails, after the others have had time to start."""
+
+    def forward(self, *, inputs: Any) -> Any:
+        time.sleep(0.02)
+        raise ValueError(inputs)
+
+
 class Add(Operator):
     """Inferred to be pure, for plain arguments."""
 
@@ -73,6 +83,7 @@ class Base(Operator):
     def __init__(self, fails: bool) -> None:
         self.log: list[Any] = []
         self.held = Odd(self.log, fails)
+        self.late = Late()
         self.note, self.ask, self.add, self.hand = (
             Note(self.log),
             Ask(self.log),
@@ -113,6 +124,33 @@ def effect_in_a_handler(self: Any, *, inputs: Any) -> Any:
     except IndexError:
         first = second = self.note(inputs=3)
     return first, second, self.ask(inputs=4)
+
+
+def effect_in_a_handler_and_a_break(self: Any, *, inputs: Any) -> Any:
+    first: Any = None
+    second: Any = None
+    for each in inputs:
+        try:
+            first = self.late(inputs=each)
+            second = self.ask(inputs=2)
+            if each < 3:
+                break
+        except ValueError:
+            second = self.note(inputs=3)
+    return first, second, self.ask(inputs=4), self.ask(inputs=5)
+
+
+def effect_at_last_and_a_continue(self: Any, *, inputs: Any) -> Any:
+    out = []
+    for each in inputs:
+        try:
+            out.append(self.ask(inputs=each))
+            if each < 3:
+                continue
+        finally:
+            self.note(inputs=each)
+        out.append(self.ask(inputs=each))
+    return out, self.ask(inputs=5)
 
 
 def effect_at_last(self: Any, *, inputs: Any) -> Any:
@@ -215,6 +253,8 @@ PROGRAMS: list[Callable[..., Any]] = [
     in_arguments_in_a_loop,
     kept_list,
     effect_in_a_handler,
+    effect_in_a_handler_and_a_break,
+    effect_at_last_and_a_continue,
     effect_at_last,
     pending_argument,
     pending_argument_inside,

@@ -318,15 +318,16 @@ class IssueControl(IssueParts):
     def _op_try(self, op: Op) -> None:
         body, *handlers, orelse, final = op.regions
         self.check(*[each for region in (*handlers, final) for each in region.ops], within=op)
+        walked = [each for region in (body, orelse) for o in region.ops for each in o.walk()]
+        jumps = any(
+            each.kind in ("break", "continue") for each in walked
+        )  # past what stands behind
+        if jumps:
+            self._require_harmless(*handlers, final)
         self._ops(body.ops)
         self._ops(orelse.ops)
-        for region in (
-            *handlers,
-            final,
-        ):  # what stands behind them waits for their effects, the body does not
-            for inner in (each for o in region.ops for each in o.walk()):
-                if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
-                    self.line(self.required(inner.value.func))
+        if not jumps:  # what stands behind waits for their effects, the body does not
+            self._require_harmless(*handlers, final)
         leaving = [region for region in handlers if region_leaves(region)]
         catching = [
             region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")
@@ -337,6 +338,12 @@ class IssueControl(IssueParts):
             self._lose(each)
         if leaving or region_leaves(final):
             self.line("return _w.stop()")
+
+    def _require_harmless(self, *regions: Region) -> None:
+        """Stop here unless no call in `regions`, which are not walked, has an effect."""
+        for inner in (each for region in regions for op in region.ops for each in op.walk()):
+            if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
+                self.line(self.required(inner.value.func))
 
     def required(self, func: ast.expr) -> str:
         """A statement that ends the program unless the callee is known to be without effect."""
