@@ -56,6 +56,7 @@ class Run(OrderingRun):
         self.closed = False
         self.context = copy_context()
         self.waiting = None
+        self.resuming = False
         self.verdicts = {}
         self.type_verdicts = {}
         self.invited = 0
@@ -80,6 +81,7 @@ class Run(OrderingRun):
             self._finish_effects()
         if overlays.listening and overlays.heard():
             return  # calls are recorded here, not made
+        guarded.vetted.clear()
         with self.lock:
             if self.epoch:
                 self._abandon()
@@ -198,7 +200,9 @@ class Run(OrderingRun):
                     self.verdicts.clear()
                     self.type_verdicts.clear()
                     self.context = copy_context()
+                    self.resuming = True
                     self._pump(walk, value)
+                    self.resuming = False
                     self._invite()
             self._catch_up()
         return value
@@ -218,6 +222,7 @@ class Run(OrderingRun):
             self.epoch += 1
             self._abandon()
         self._catch_up()
+        guarded.vetted.clear()
 
 
 def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:

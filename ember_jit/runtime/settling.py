@@ -64,6 +64,7 @@ class SettlingRun:
         "lock",
         "paused",
         "plan",
+        "resuming",
         "waiting",
     )
 
@@ -77,6 +78,7 @@ class SettlingRun:
         Ledger | None
     )  # what stands in front of each call, where the issue program keeps it (`ordering`)
     waiting: Cell | None  # what the caller's thread sleeps on
+    resuming: bool  # an issue program goes on that waited for a call which the retire program has just made
     _parked: dict[Any, Walk]  # issue programs in front of a call with effects, by its name
     _queue: deque[Cell]  # calls that are ready and that nobody has taken
     _wake: threading.Lock
@@ -121,7 +123,7 @@ class SettlingRun:
                     self.paused.append(walk)
                     return
                 if type(request) is Park:
-                    if self._is_passed(request.key):
+                    if not self.resuming and self._is_passed(request.key):
                         break
                     self._parked[request.key] = walk
                     return
@@ -155,8 +157,25 @@ class SettlingRun:
         walk.generator.close()
         self._finish(walk, None)
 
+    def _give_up_parked(self) -> bool:
+        """Give up what hangs on calls that issue programs wait for; whether there was any.
+
+        For when nothing else can move: the retire program waits for a value behind such a call, so it has left the
+        call out (an exception was handled), and nobody will report it.
+        """
+        found = {key: walk for key, walk in self._parked.items() if walk.outputs}
+        for key, walk in found.items():
+            del self._parked[key]
+            walk.generator.close()
+            self._finish(walk, None)
+        return bool(found)
+
     def _is_passed(self, key: Any) -> bool:
-        """Whether the retire program has made this call already, so that nobody will report it."""
+        """Whether the retire program may have made this call already, so that nobody will report it.
+
+        Not to be asked while `resuming`: the program is right behind a call that has just been made, and what has
+        been claimed further on is a call whose arguments that call stands in.
+        """
         site = key[0] if type(key) is tuple else key
         return key in self.cells[self.plan.site_slice[site]]
 

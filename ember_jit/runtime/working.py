@@ -238,6 +238,12 @@ class WorkingRun(SettlingRun):
                     ):
                         raise
             self._ended.popleft()
+        if self._parked and self.waiting is not None and self._is_still():
+            self._give_up_parked()
+
+    def _is_still(self) -> bool:
+        """Whether no call is under way, nor will be unless the caller's thread goes on (lock held)."""
+        return not (self.running or self._queue)
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
@@ -254,6 +260,8 @@ class WorkingRun(SettlingRun):
                 elif cell.state == PENDING and self.paused:
                     # the window may be full of later calls: let the issue programs go on regardless
                     self._resume_paused()
+                elif self._parked and self._is_still() and self._give_up_parked():
+                    pass
                 else:
                     self._wake.acquire(blocking=False)  # of a sleep that was interrupted
                     self.waiting = cell

@@ -8,6 +8,7 @@ and is reported with its line.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from ember_jit.runtime.mapping import is_settled, mapped_by
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plain import is_quiet_class
 from ember_jit.runtime.statics import (
+    ATOMIC,
     MISSING,
     is_trivial_call,
     own_attribute,
@@ -174,6 +176,8 @@ class Inference:
             )
         if isinstance(obj, type):
             return self._constructor(obj)
+        if type(obj) is functools.partial:
+            return self._partial(obj)
         if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
             return _unknown(f"{_name(obj)} is not in the registry of known callables")
         if label is not None:
@@ -256,6 +260,24 @@ class Inference:
         elif effect.kind != UNKNOWN and is_operator:
             effect = replace(effect, operator=True)
         return Inferred(effect, guards, [result])
+
+    def _partial(self, obj: functools.partial[Any]) -> Inferred:
+        """Calling what it holds, with arguments that nobody can change."""
+        given = dict(obj.keywords)
+        if any(type(each) not in ATOMIC for each in (*obj.args, *given.values())):
+            return _unknown("the partial holds arguments that are not followed")
+        reference = weakly(obj)
+
+        def holds() -> bool:
+            live = reference()
+            if live is None or live.keywords.keys() != given.keys():
+                return False
+            return all(live.keywords[name] is given[name] for name in given)
+
+        inner = self.of(obj.func)
+        if inner.effect.kind == UNKNOWN:
+            return _unknown(f"the partial calls {_name(obj.func)}: {inner.effect.evidence}")
+        return Inferred(inner.effect, [holds], [inner])
 
     def _constructor(self, cls: type) -> Inferred:
         """Making an instance: pure if its `__init__` touches nothing but the new object."""

@@ -179,6 +179,8 @@ class _Rewriter:
                 node.ifs.insert(0, _hook(node.iter, "step", loop))
         if not isinstance(node, ast.expr):
             return node
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Lambda):
+            self._step_in(node, node.args[0])
         number = self.calls.get(id(node))
         if id(node) in self.entered and isinstance(node, ast.Call):
             self._enter(node)
@@ -186,6 +188,14 @@ class _Rewriter:
             return self._take(number, node, _hook(_reported(node), "done", number, node))
         number = self.kept.get(id(node))
         return node if number is None else self._take(number, node, node)
+
+    def _step_in(self, node: ast.Call, function: ast.Lambda) -> None:
+        """`map(lambda x: f(x), xs)`: the lambda is the body of a loop."""
+        loop = self.loops.get(id(function))
+        if loop is not None:
+            node.args[1] = _hook(node.args[1], "loop", loop, node.args[1])
+            step = _hook(function.body, "step", loop)
+            function.body = _at(ast.BoolOp(ast.And(), [step, function.body]), function.body)
 
     def _enter(self, node: ast.Call) -> None:
         place = _reported(node)
