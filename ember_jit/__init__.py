@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.report.profile import profile
     from ember_jit.report.stats import get_jit_stats
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
@@ -76,6 +77,7 @@ __all__ = [
     "nothrow",
     "ordered",
     "pmap",
+    "profile",
     "pure",
     "query",
     "reads",
@@ -104,6 +106,7 @@ _LAZY = {
     "load": "aot.loader",
     "mesh_sharded": "transforms",
     "pmap": "transforms",
+    "profile": "report.profile",
     "vmap": "transforms",
 }
 

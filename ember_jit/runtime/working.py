@@ -23,7 +23,6 @@ Invariants:
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from time import perf_counter, thread_time
 from typing import Any
@@ -151,8 +150,7 @@ class WorkingRun(SettlingRun):
         context = cell.context
         cell.drop_inputs()
         if cell.event is not None:
-            cell.event.thread = threading.current_thread().name
-            cell.event.started = events.clock()
+            events.call_begins(cell.event)
         cpu = thread_time() if self.counts_cpu else 0.0
         began = perf_counter()
         try:
@@ -169,7 +167,7 @@ class WorkingRun(SettlingRun):
         seconds = perf_counter() - began
         busy = thread_time() - cpu if self.counts_cpu else 0.0
         if cell.event is not None:
-            cell.event.ended = events.clock()
+            events.call_ends(cell.event, state == RAISED)
         ended = (cell, state, value, seconds, busy)
         # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
         del callee, args, kwargs, context, cell, value
@@ -212,6 +210,7 @@ class WorkingRun(SettlingRun):
                 try:
                     self.running -= 1
                     self.measured(seconds, busy)
+                    self.settled = cell.event
                     self._settle(cell, state, value)
                 except (
                     BaseException
@@ -224,6 +223,7 @@ class WorkingRun(SettlingRun):
                     ):
                         raise
             self._ended.popleft()
+        self.settled = None
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
@@ -247,7 +247,7 @@ class WorkingRun(SettlingRun):
             if mine is not None:
                 self._make(mine, inline=True)
             elif sleep:
-                self._sleep()
+                self._sleep(cell)
             else:
                 self._catch_up()
 
@@ -259,8 +259,12 @@ class WorkingRun(SettlingRun):
         self.running += 1
         return cell
 
-    def _sleep(self) -> None:
+    def _sleep(self, cell: Cell) -> None:
         """Wait for the bell, once `waiting` is set; an interruption (a signal handler that raises) leaves the run consistent."""
+        wait: events.Wait | None = None
+        if self.recorded is not None:
+            wait = events.Wait(cell.event, events.clock(), 0.0)
+            self.recorded.waits.append(wait)
         try:
             self._catch_up()
             self._hear()
@@ -271,6 +275,9 @@ class WorkingRun(SettlingRun):
                 self.waiting = None
             self._catch_up()
             raise
+        finally:
+            if wait is not None:
+                wait.ended = events.clock()
 
     def _hear(self) -> None:
         """Return once the bell has rung."""
