@@ -129,11 +129,12 @@ class Run(OrderingRun):
         return True
 
     def _note_turn(self, site: int, key: Any) -> None:
-        """For the log: the program is about to make this call itself (or has its value made, which is no call)."""
+        """For the log: the program is about to make this call itself (or to work out a value, which is no call)."""
         plan, run = self.plan, self.recorded
-        if run is not None and site in plan.site_names:
+        name = plan.site_names[site]
+        if run is not None and name:
             call = events.Call(
-                plan.site_names[site],
+                name,
                 plan.site_lines[site],
                 key,
                 0.0,

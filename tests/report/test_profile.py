@@ -23,6 +23,7 @@ from ember_jit.testing import fake_clock
 from tests.report.timed import (
     Answer,
     Base,
+    Locked,
     Narrow,
     Outer,
     Save,
@@ -103,11 +104,20 @@ def test_calls_that_wait_for_a_worker() -> None:
 def test_a_call_that_stays_in_order_is_named_with_its_reason() -> None:
     made = timeline_of(Saves())
     assert made.seconds == 0.65
-    assert ("own code", "", 0.05) in path(made)
+    assert ("in order", "self.save(inputs=inputs)", 0.05) in path(made)
     label = next(each for each in made.help if each.kind == "label")
     assert label.seconds == 0.05
     assert label.text.startswith("`self.save(inputs=inputs)` stays in order: ")
     assert "label Save `@query`" in label.text
+
+
+def test_a_call_in_own_code_is_named_with_its_reason() -> None:
+    """It stands in no region, so the log knows nothing of it: it is looked for between its neighbours."""
+    made = timeline_of(Locked())
+    assert ("own code", "", 0.05) in path(made)
+    label = next(each for each in made.help if each.kind == "label")
+    assert label.seconds == 0.05
+    assert label.text.startswith("`self.save(inputs=inputs)` stays in order: ")
 
 
 def test_a_call_that_the_program_made_in_its_turn() -> None:
@@ -125,6 +135,26 @@ def test_a_call_that_the_program_made_in_its_turn() -> None:
     assert [kind for kind, *_ in path(made)] == ["call", "in order", "call"]
     assert made.seconds == 0.45
     assert any("its receiver is not the one that was compiled" in each.text for each in made.help)
+
+
+def test_values_that_are_handed_over_are_no_calls() -> None:
+    """The list is one value to the program; its calls are made in their turn, after one that raised."""
+
+    @structural_jit
+    class Listed(Base):
+        def forward(self, *, inputs: Any) -> Any:
+            found = [self.search(inputs=each) for each in inputs]
+            notes = self.recall(inputs=found)
+            return self.judge(inputs=[notes, self.recall(inputs=inputs)])
+
+    op = Listed()
+    op.search = Save()  # type: ignore[assignment]
+    made = timeline_of(op, ["a", "b"])
+    in_turn = [task for task in made.tasks if not task.ahead]
+    assert {task.name for task in in_turn if "search" in task.name} == {"self.search(inputs=each)"}
+    assert [(task.started, task.ended) for task in in_turn[:2]] == [(0.0, 0.05), (0.05, 0.1)]
+    assert all(task.name for task in made.tasks)
+    assert sum(step.seconds for step in made.critical_path) == pytest.approx(made.seconds)
 
 
 def test_a_call_in_its_turn_that_raises_has_an_end() -> None:
@@ -255,8 +285,8 @@ def test_as_text() -> None:
         f"    self.recall(inputs=inputs)      |####################                    |   200 ms  {lines[4].split()[-1]}",
         "  * self.judge(inputs=[web, notes]) |                              ##########|   100 ms",
     ]
-    assert "   75.0%    300 ms  self.search(inputs=inputs)                    timed.py:55" in lines
-    assert "  1. saves at most 300 ms, timed.py:55" in lines
+    assert "   75.0%    300 ms  self.search(inputs=inputs)                    timed.py:56" in lines
+    assert "  1. saves at most 300 ms, timed.py:56" in lines
 
 
 @pytest.mark.parametrize(

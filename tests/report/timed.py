@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from ember_jit import Operator, query, structural_jit
@@ -85,6 +86,21 @@ class SavesInTurn(Base):
         except ValueError:
             pass
         return web, notes
+
+
+@structural_jit
+class Locked(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def forward(self, *, inputs: Any) -> Any:
+        web = self.search(inputs=inputs)
+        notes = self.recall(inputs=inputs)
+        with self.lock:
+            self.save(inputs=inputs)
+        more = self.recall(inputs=web)
+        return more, self.judge(inputs=notes)
 
 
 @structural_jit
