@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.report.html.page import write_report
     from ember_jit.report.profile import profile
     from ember_jit.report.stats import get_jit_stats
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
@@ -84,6 +85,7 @@ __all__ = [
     "structural_jit",
     "thread_bound",
     "vmap",
+    "write_report",
 ]
 _LAZY = {
     "DeviceMesh": "transforms",
@@ -108,6 +110,7 @@ _LAZY = {
     "pmap": "transforms",
     "profile": "report.profile",
     "vmap": "transforms",
+    "write_report": "report.html.page",
 }
 
 

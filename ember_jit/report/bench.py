@@ -155,6 +155,8 @@ def same_outcome(a: Outcome, b: Outcome) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
+    if a is b:  # also None, which has nothing to look into
+        return True
     if type(a) is not type(b):
         return False
     if type(a) is dict:
