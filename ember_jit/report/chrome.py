@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ember_jit.report.critical import Step
+from ember_jit.report.steps import Step
 from ember_jit.report.tasks import Record, RunSpan, Task, Wait
 
 _PROCESS = 1

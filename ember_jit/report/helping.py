@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ember_jit.report.critical import CALL, IN_ORDER, OWN, QUEUE, Step, shares
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.explanation import Call, Explanation
+from ember_jit.report.steps import CALL, IN_ORDER, OWN, QUEUE, Step, shares
 from ember_jit.report.survey import settled
 from ember_jit.report.tasks import Record, duration
 from ember_jit.runtime.dispatch import unit_at

@@ -30,12 +30,14 @@ class Layout:
     """Where things are.
 
     Attributes:
-        rows: node -> its row.
+        layers: node -> the length of the longest chain that leads to it.
+        rows: node -> its row; a wide layer has several.
         places: node -> the middle of its box.
         routes: edge -> the points through which it goes, ends included.
         width, height: of all together.
     """
 
+    layers: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     places: dict[str, Point] = field(default_factory=dict)
     routes: dict[tuple[str, str], list[Point]] = field(default_factory=dict)
@@ -59,7 +61,8 @@ def lay_out(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layout:
         for a, b in dict.fromkeys(edges)
         if a in number and b in number and number[a] < number[b]
     ]
-    made.rows = _rows(nodes, known)
+    made.layers = _layers(nodes, known)
+    made.rows = _rows(made.layers)
     rows, chains = _with_bends(nodes, known, made.rows)
     up: dict[str, list[str]] = {}
     down: dict[str, list[str]] = {}
@@ -94,18 +97,21 @@ def curve(route: list[Point]) -> str:
     return "".join(parts)
 
 
-def _rows(nodes: Sequence[str], edges: list[tuple[str, str]]) -> dict[str, int]:
-    """The row of each node: by longest chain, wide layers cut."""
+def _layers(nodes: Sequence[str], edges: list[tuple[str, str]]) -> dict[str, int]:
     before: dict[str, list[str]] = {}
     for a, b in edges:
         before.setdefault(b, []).append(a)
     layer: dict[str, int] = {}
-    members: list[list[str]] = []
     for node in nodes:
         layer[node] = 1 + max((layer[each] for each in before.get(node, ())), default=-1)
-        while len(members) <= layer[node]:
-            members.append([])
-        members[layer[node]].append(node)
+    return layer
+
+
+def _rows(layers: dict[str, int]) -> dict[str, int]:
+    """The row of each node: wide layers are cut."""
+    members: list[list[str]] = [[] for _ in range(max(layers.values()) + 1)]
+    for node, layer in layers.items():
+        members[layer].append(node)
     rows: dict[str, int] = {}
     at = 0
     for layer_nodes in members:

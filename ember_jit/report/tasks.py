@@ -201,7 +201,8 @@ class Record:
         outer = {run.task for run in self.runs}
         inner = [task for task in self.tasks if task.number not in outer]
         steps = [(task.started, 1) for task in inner] + [(task.ended, -1) for task in inner]
-        return max(accumulate(step for _, step in sorted(steps)), default=0)
+        # a call that takes no (virtual) time ends where it begins, and still ran
+        return max(min(len(inner), 1), *accumulate(step for _, step in sorted(steps)), 0)
 
     @property
     def work(self) -> float:

@@ -4,7 +4,7 @@
         answer(inputs=question)
     print(p.timeline)
 
-The parts are elsewhere: the data in `tasks`, the path in `critical`, advice in `helping`, and what people and tools
+The parts are elsewhere: the data in `tasks`, the path in `steps`, advice in `helping`, and what people and tools
 look at in `timeline_text`, `chrome` and `spans`.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ember_jit.report.chrome import chrome_json
-from ember_jit.report.critical import Share, Step, critical_path, shares
 from ember_jit.report.helping import Help, what_would_help
 from ember_jit.report.spans import emit
+from ember_jit.report.steps import Share, Step, critical_path, shares
 from ember_jit.report.tasks import Record
 from ember_jit.report.timeline_text import timeline_text
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ember_jit.drawing import short
-from ember_jit.report.critical import CALL, IN_ORDER, Share, Step
 from ember_jit.report.helping import Help, place
+from ember_jit.report.steps import CALL, IN_ORDER, Share, Step
 from ember_jit.report.tasks import Record, Task, duration
 
 _BAR = 40

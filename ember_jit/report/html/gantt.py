@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from ember_jit.drawing import short
-from ember_jit.report.critical import CALL, IN_ORDER, KINDS, Step
 from ember_jit.report.markup import Markup, element
+from ember_jit.report.steps import CALL, IN_ORDER, KINDS, Step
 from ember_jit.report.tasks import RunSpan, Task, duration
 from ember_jit.report.timeline import Timeline
 

@@ -1,7 +1,7 @@
 """The dataflow graph as SVG: calls and barriers in rows, what waits for what, the critical path, the regions.
 
 There are two pictures: every call, and calls that are alike folded into stacks, which is what a reader can take in
-of hundreds.  Alike are calls in one row, of the same receiver, with the same fate.
+of hundreds.  Alike are calls equally far down, of the same receiver, with the same fate.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class Picture:
         )
         stacks: dict[tuple[object, ...], list[Node]] = {}
         for node in self.made.graph.nodes:
-            stacks.setdefault(self._alike(node, self._layer(plain, node)), []).append(node)
+            stacks.setdefault(self._alike(node, plain.layers[node_id(node)]), []).append(node)
         if all(len(stack) == 1 for stack in stacks.values()):
             return None
         boxes = [_Box(node_id(stack[0]), tuple(stack)) for stack in stacks.values()]
-        boxes.sort(key=lambda box: (plain.rows[box.key], box.first.number))
+        boxes.sort(key=lambda box: (plain.layers[box.key], box.first.number))
         return self._draw("graph-folded", boxes)[0]
 
     # ------------------------------------------------------------------ the parts
@@ -72,16 +72,13 @@ class Picture:
         nodes = self.made.graph.nodes
         return node_id(nodes[edge.source]), node_id(nodes[edge.target])
 
-    def _layer(self, plain: Layout, node: Node) -> int:
-        return plain.rows[node_id(node)]
-
-    def _alike(self, node: Node, row: int) -> tuple[object, ...]:
+    def _alike(self, node: Node, layer: int) -> tuple[object, ...]:
         site = node.op.site
         if site is None:
             return ("barrier", node.number)
         call = self.calls.get(site)
         return (
-            row,
+            layer,
             _callee(node),
             self.made.fate.get(site),
             call.effect if call else "",

@@ -138,7 +138,7 @@
   const arrows = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowLeft: [-1, 0] };
   function alongList(container, items) {
     container?.addEventListener("keydown", (event) => {
-      const all = items().filter((item) => item.getClientRects().length);
+      const all = items().filter((item) => !item.closest("[hidden]"));
       const at = all.indexOf(document.activeElement);
       const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10 }[event.key];
       if (at < 0 || (step === undefined && event.key !== "Home" && event.key !== "End")) return;

@@ -166,6 +166,7 @@ def test_layers_follow_the_longest_chain() -> None:
 def test_boxes_of_a_row_keep_their_distance_and_a_chain_is_straight() -> None:
     fan = [f"x{number}" for number in range(30)]
     made = lay_out(["a", *fan, "z"], [*(("a", x) for x in fan), *((x, "z") for x in fan)])
+    assert {made.layers[x] for x in fan} == {1}
     rows: dict[int, list[float]] = {}
     for node, row in made.rows.items():
         rows.setdefault(row, []).append(made.places[node][0])
