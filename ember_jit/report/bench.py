@@ -165,6 +165,8 @@ def _same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if type(a) is float:
         return float.hex(a) == float.hex(b)
+    if hasattr(a, "dtype") and hasattr(a, "tobytes"):  # arrays: bit by bit
+        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
     if inspect.getattr_static(type(a), "__eq__") is object.__eq__:
         return _same(getattr(a, "__dict__", None), getattr(b, "__dict__", None))
     return bool(a == b)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ember_jit.report.dump import retire_text, straight_text
+from ember_jit.report.dump import kernels_text, retire_text, straight_text
 from ember_jit.report.survey import Survey
 
 _COMMENT = re.compile(r"\s*# line (\d+): ")
@@ -76,6 +76,10 @@ def programs(found: Survey) -> tuple[Program, ...]:
         text = _without_head(straight_text(title, artifacts.straight, source))
         says = "nothing could overlap: calls go straight to the operator's `forward`"
         made.append(Program("straight", says, tuple(_linked(text, known))))
+    if artifacts.kernels is not None and artifacts.retire is None:
+        text = _without_head(kernels_text(artifacts.kernels, source))
+        says = "kernels stand in front of numeric regions, which run as they were written where none fits"
+        made.append(Program("kernels", says, tuple(_linked(text, known))))
     return tuple(made)
 
 

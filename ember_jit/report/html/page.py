@@ -12,12 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ember_jit.report.bench import Bench, bench
+from ember_jit.report.bench import bench
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.explanation import Explanation
 from ember_jit.report.html import listing, rest, run, sections
 from ember_jit.report.html.graph import Picture, arrowheads
 from ember_jit.report.html.linked import programs, source_lines
+from ember_jit.report.html.sections import Speed
 from ember_jit.report.markup import Markup, element, json_island
 from ember_jit.report.profile import profile
 from ember_jit.report.survey import Survey, survey
@@ -32,12 +33,12 @@ class Measured:
     """What running the operator has shown.
 
     Attributes:
-        bench: eager against compiled, in turns.
+        speed: eager against compiled, in turns.
         timeline: one more compiled run.
         error: what that run raised, or empty.
     """
 
-    bench: Bench
+    speed: Speed
     timeline: Timeline
     error: str = ""
 
@@ -67,14 +68,23 @@ def write_report(target: Any, path: str | Path, inputs: Any = NO_INPUTS, repeat:
 
 def measure(target: Any, inputs: Any, repeat: int) -> Measured:
     """Run `target` with copies of `inputs`, plain and compiled, and record one run."""
-    timed = bench(target, inputs, repeat)
+    timed = bench(target, inputs, repeat=repeat)
+    critical = timed.critical_ms / 1e3 if timed.critical_ms is not None else None
+    speed = Speed(
+        eager=timed.eager_ms / 1e3,
+        compiled=timed.compiled_ms / 1e3,
+        critical=critical,
+        repeat=timed.repeat,
+        identical=timed.identical,
+        repeatable=timed.repeatable,
+    )
     own, error = copy.deepcopy(inputs), ""
     with profile() as p:
         try:
             target(inputs=own)
         except Exception as exc:  # noqa: BLE001 - an operator that raises has a timeline all the same
             error = f"{type(exc).__name__}: {exc}"
-    return Measured(timed, p.timeline, error)
+    return Measured(speed, p.timeline, error)
 
 
 def page(found: Survey, measured: Measured | None = None) -> str:
@@ -100,7 +110,7 @@ def page(found: Survey, measured: Measured | None = None) -> str:
         None,
         element("a", {"class": "skip", "href": "#calls"}, "Skip to the calls"),
         arrowheads(),
-        sections.header(made, measured.bench if measured is not None else None),
+        sections.header(made, measured.speed if measured is not None else None),
         sections.filters(made),
         main,
         sections.footer(),

@@ -30,6 +30,22 @@ def rest(made: Explanation) -> list[Markup]:
                 body=_table(("line", "code", "why", "what would free it"), rows, 1),
             )
         )
+    if made.regions:
+        rows = [
+            (
+                f"{each.first}–{each.last}" if each.first != each.last else str(each.first),
+                each.text,
+                f"{', '.join(each.fused)}; ends at {each.boundary}"
+                if each.boundary
+                else ", ".join(each.fused),
+                each.left
+                or "; ".join(f"{', '.join(one.seen)}: {one.outcome}" for one in each.specialised)
+                or "not run yet",
+            )
+            for each in made.regions
+        ]
+        heads = ("line", "code", "what is fused", "kernels so far")
+        found.append(panel("regions", "Numeric regions", body=_table(heads, rows, 1)))
     if made.parts:
         rows = [(each.attribute, each.operator, each.effect, each.evidence) for each in made.parts]
         found.append(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ember_jit.report.bench import Bench
 from ember_jit.report.explanation import Call, Explanation
 from ember_jit.report.html.graph import FOLD_FROM
 from ember_jit.report.html.parts import STATES, call_id, panel, state, word
@@ -14,8 +14,27 @@ from ember_jit.report.tasks import duration
 from ember_jit.report.text import nearby
 
 
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Eager against compiled: medians in seconds.
+
+    Attributes:
+        critical: the critical path, or None if no call was issued ahead.
+        repeat: timed runs of each kind.
+        identical: every compiled run gave what the first plain run gave.
+        repeatable: every plain run did.
+    """
+
+    eager: float
+    compiled: float
+    critical: float | None
+    repeat: int
+    identical: bool
+    repeatable: bool
+
+
 # ---------------------------------------------------------------------- the top
-def header(made: Explanation, timed: Bench | None) -> Markup:
+def header(made: Explanation, timed: Speed | None) -> Markup:
     """The name, the outcome in a line, and the figures."""
     return element(
         "header",
@@ -49,7 +68,7 @@ def _flame() -> Markup:
     return element("svg", {"viewBox": "0 0 16 16", "aria-hidden": "true"}, shape)
 
 
-def _tiles(made: Explanation, timed: Bench | None) -> list[Markup]:
+def _tiles(made: Explanation, timed: Speed | None) -> list[Markup]:
     sites = [call for call in made.calls if not call.helper]
     ahead = sum(call.ahead for call in sites)
     tiles = []
@@ -68,21 +87,21 @@ def _tiles(made: Explanation, timed: Bench | None) -> list[Markup]:
     return tiles
 
 
-def _speed(timed: Bench) -> Markup:
-    faster = timed.eager_ms / timed.compiled_ms if timed.compiled_ms else 1.0
-    longest = max(timed.eager_ms, timed.compiled_ms) or 1.0
-    rows = [("eager", timed.eager_ms), ("compiled", timed.compiled_ms)]
-    if timed.critical_ms is not None:
-        rows.append(("critical path", timed.critical_ms))
+def _speed(timed: Speed) -> Markup:
+    faster = timed.eager / timed.compiled if timed.compiled else 1.0
+    longest = max(timed.eager, timed.compiled) or 1.0
+    rows = [("eager", timed.eager), ("compiled", timed.compiled)]
+    if timed.critical is not None:
+        rows.append(("critical path", timed.critical))
     bars = [
         element(
             "div",
             {"class": f"versus {word(name)}"},
             element("span", None, name),
-            element("i", {"style": f"--part:{min(ms / longest, 1):.4f}"}),
-            element("b", None, duration(ms / 1e3)),
+            element("i", {"style": f"--part:{min(seconds / longest, 1):.4f}"}),
+            element("b", None, duration(seconds)),
         )
-        for name, ms in rows
+        for name, seconds in rows
     ]
     answer = "identical answers" if timed.identical else "the answers differ"
     if not timed.identical and not timed.repeatable:

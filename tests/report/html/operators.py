@@ -72,6 +72,16 @@ class Answer(Operator):
         return self.judge(inputs=[checks, facts])
 
 
+class Norm(Operator):
+    """A numeric region and nothing to overlap."""
+
+    def forward(self, *, inputs: Any) -> Any:
+        x = inputs
+        y = x * 2.0 + 1.0
+        z = y * y - x
+        return z / (y + 3.0)
+
+
 INPUTS = {"topic": "tides", "angles": ["moon", "sun", "wind"]}
 
 

@@ -12,14 +12,23 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ember_jit import explain, write_report
+from ember_jit import explain, jit, write_report
 from ember_jit.cli import main
 from ember_jit.report import layout, markup
 from ember_jit.report.html.linked import Line, programs, source_lines
 from ember_jit.report.layout import GAP_X, HEIGHT, WIDTH, lay_out
 from ember_jit.report.markup import Markup, element, json_island
 from ember_jit.report.survey import survey
-from tests.report.html.operators import HOSTILE, INPUTS, Answer, Hostile, Rank, Save, many_calls
+from tests.report.html.operators import (
+    HOSTILE,
+    INPUTS,
+    Answer,
+    Hostile,
+    Norm,
+    Rank,
+    Save,
+    many_calls,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +74,13 @@ def test_without_inputs_nothing_runs(tmp_path: Path) -> None:
     assert op.save.count == 0
     assert "A real run" not in text
     assert "Source and generated code" in text
+
+
+def test_numeric_regions_and_their_kernels(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    text = write_report(jit(Norm()), tmp_path / "r.html", numpy.arange(5000.0), 1).read_text()
+    assert "Numeric regions" in text
+    assert "tab-kernels" in text
 
 
 def test_none_is_an_input(tmp_path: Path) -> None:
