@@ -315,9 +315,12 @@ def test_a_notebook_shows_it(chromium: Any, pages: dict[str, Path]) -> None:
 # ---------------------------------------------------------------------- many calls
 def test_four_hundred_calls_are_folded_and_unfolded(chromium: Any, pages: dict[str, Path]) -> None:
     page = Page(chromium, pages["many"])
-    shown = [node for node in page.all(".graph .node") if node.is_displayed()]
+    widths = page.js(
+        "return [...document.querySelectorAll('.graph .node')].map(e => e.getBoundingClientRect().width)"
+    )
+    shown = [width for width in widths if width]
     assert 0 < len(shown) < 250
-    assert all(node.rect["width"] > 60 for node in shown[:5])  # large enough to read
+    assert min(shown) > 60  # large enough to read
     page.one("#graph-folded .node.stack").click()
     assert "alike" in page.one("#details").text
     page.one("#fold").click()
