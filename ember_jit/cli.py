@@ -255,7 +255,7 @@ def _store() -> Store | None:
 def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> None:
     """Compile operators ahead of time into a bundle, which runs without the compiler.
 
-    A TARGET may also be a whole package: its decorated classes and functions are found. Programs use the bundle
+    A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
     through `ember_jit.load(...)` or EMBER_JIT_BUNDLE.
     """
     from ember_jit.aot.build import Builder

@@ -52,7 +52,7 @@ class TimedRun(Run):
             sleep = False
             with self.lock:
                 # calls are left lying, and the system gives no threads
-                forsaken = bool(self._queue) and not (self.running or self.invited)
+                forsaken = bool(self._queue) and not (self.running or self._awaits_threads())
                 if cell.state == PENDING and self.paused:
                     self._resume_paused()
                 elif cell.state < OK and not forsaken:

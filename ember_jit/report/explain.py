@@ -68,6 +68,20 @@ def explain(target: Any) -> Explanation:
 
     Raises:
         NotAnOperatorError: `target` is none of these.
+
+    Example:
+        >>> from ember_jit import Operator, query
+        >>> @query
+        ... class Ask(Operator):
+        ...     def forward(self, *, inputs):
+        ...         return inputs
+        >>> class Both(Operator):
+        ...     def __init__(self):
+        ...         self.a, self.b = Ask(), Ask()
+        ...     def forward(self, *, inputs):
+        ...         return self.a(inputs=inputs), self.b(inputs=inputs)
+        >>> [call.overlaps for call in explain(Both()).calls]
+        [(1,), (0,)]
     """
     return explanation_of(survey(target))
 
@@ -75,10 +89,16 @@ def explain(target: Any) -> Explanation:
 def compile_report(target: Any) -> dict[str, Any]:
     """The outcome of compiling `target` in numbers.
 
+    Args:
+        target: as for `explain`.
+
     Returns:
         `compile_ms`; `stages` (name -> ms); `compiled`; `left_alone` (the reason, or ""); `sites` (helper
         functions included) and, of those, `inferred` (known to be `pure` or `query`) and `ahead` (issued ahead); `pairs` of sites that
         may be in flight together; `runs` that overlapped, and calls `issued` in them.
+
+    Raises:
+        NotAnOperatorError: `target` is neither an operator nor a function.
     """
     found = survey(target)
     made = explanation_of(found)

@@ -50,7 +50,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """A place where everything outstanding is joined first."""
+    """A place where everything outstanding is joined first.
+
+    Attributes:
+        file, line, text: where it stands, and its source.
+        reason: what effect it has, or may have.
+        fix: the change that would do away with it, or empty.
+    """
 
     file: str
     line: int

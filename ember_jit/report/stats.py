@@ -49,7 +49,10 @@ class JitStats:
 
 
 def get_jit_stats(op: Any) -> JitStats:
-    """What became of `op`: an operator, its class, or a decorated function.
+    """What became of `op` so far; nothing is compiled for the answer.
+
+    Args:
+        op: an operator, its class, or a decorated function.
 
     Raises:
         NotAnOperatorError: `op` has no `forward` and is no function.

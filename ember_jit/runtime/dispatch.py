@@ -170,7 +170,7 @@ class Unit:
         assert function is not None
         if _disabled.get():
             return twin_of(function, self.original)(*args, **kwargs)
-        self.meets_arrays = holds_arrays(args, kwargs)
+        self.meets_arrays = holds_arrays(self.original, args, kwargs)
         try:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays

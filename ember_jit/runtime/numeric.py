@@ -20,12 +20,14 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Protocol
 
 from ember_jit.errors import DependencyWarning
 from ember_jit.runtime import background
 from ember_jit.runtime.class_tags import class_tag
 from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.statics import ATOMIC, own_attribute
 
 MISSES = 64  # in a row, before a site switches itself off
 REST = 256  # calls: then one that has kernels looks again
@@ -295,8 +297,8 @@ def describe(args: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether arrays are among the arguments of a call, the items of dicts, or the owner's fields."""
+def holds_arrays(code: CodeType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arrays are among the arguments of a call, the items of dicts, or the attributes that `code` names."""
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return False
@@ -304,7 +306,12 @@ def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     for each in (*args, *kwargs.values()):
         if type(each) is array:
             return True
-        space = each if type(each) is dict else getattr(each, "__dict__", None)
-        if type(space) is dict and any(type(value) is array for value in list(space.values())):
+        if type(each) is dict:
+            held = list(each.values())
+        elif type(each) in ATOMIC or isinstance(each, type):
+            continue
+        else:
+            held = [own_attribute(each, name) for name in code.co_names]
+        if any(type(value) is array for value in held):
             return True
     return False

@@ -59,6 +59,7 @@ class Run(OrderingRun):
         self.verdicts = {}
         self.type_verdicts = {}
         self.invited = 0
+        self._inviter = None
         self.progress = 0
         self.short = 0
         self.busy = 0.0

@@ -31,7 +31,7 @@ from ember_jit.config import config
 from ember_jit.runtime import events
 from ember_jit.runtime.cells import OK, PENDING, RAISED, READY, RUNNING, Cell
 from ember_jit.runtime.outcomes import is_interruption, make_quietly, user_part
-from ember_jit.runtime.pool import shared_pool
+from ember_jit.runtime.pool import Pool, shared_pool
 from ember_jit.runtime.settling import SettlingRun
 from ember_jit.runtime.watch import watch
 
@@ -48,6 +48,7 @@ class WorkingRun(SettlingRun):
 
     __slots__ = (
         "_ended",
+        "_inviter",
         "busy",
         "closed",
         "invited",
@@ -63,6 +64,7 @@ class WorkingRun(SettlingRun):
     limit: int  # calls that may be in flight
     running: int  # calls that are
     invited: int  # threads that have been called in and have not come yet
+    _inviter: Pool | None  # whose they are
     closed: bool  # the function has been left
     progress: int  # calls that have ended
     short: int  # those of them that took next to no time
@@ -79,20 +81,26 @@ class WorkingRun(SettlingRun):
         are left to the caller's thread, and the watch starts the rest if one of them takes long after all.
         """
         room = min(len(self._queue), self.limit - self.running)
-        if self.invited >= room:
+        if self.invited >= room and self._awaits_threads():
             return
         if self.plan.brisk >= BRISK_CALLS and not self.unleashed:
             if not self.watched:
                 self.watched = True
                 watch(self)
             return
-        pool = shared_pool()
+        pool = self._inviter = shared_pool()
         # threads that have to be started first are started now: once the interpreter is ending, none can be
         while self.invited < room and not (self.invited and pool.has_idle):
             if not pool.submit(self.work):
                 self._wake_caller()  # there are no threads: it makes the calls itself
                 return
             self.invited += 1
+
+    def _awaits_threads(self) -> bool:
+        """Whether threads that have been called in will come: those of the process that this was forked from will not."""
+        if self.invited and self._inviter is not shared_pool():
+            self.invited = 0
+        return bool(self.invited)
 
     def _take(self) -> Cell | None:
         """Claim the next call, if one more may be in flight."""
@@ -238,7 +246,7 @@ class WorkingRun(SettlingRun):
             with self.lock:
                 if cell.state == READY:
                     mine = self._claim_now(cell)
-                elif self._queue and not self.invited:
+                elif self._queue and not self._awaits_threads():
                     mine = self._take()
                 if mine is not None or cell.state >= OK:
                     pass

@@ -83,7 +83,11 @@ class Schedule:
 
 @contextmanager
 def record_schedule() -> Iterator[Schedule]:
-    """Record what compiled code overlaps, in all threads, while the block runs."""
+    """Record what compiled code overlaps, in all threads, while the block runs.
+
+    Yields:
+        The schedule, which grows while calls run.  Times are in seconds.
+    """
     with events.record() as log:
         yield Schedule(log)
 

@@ -197,6 +197,16 @@ def test_module_not_found(shop: Path) -> None:
     assert "no file" in refused("explain", "no_such_file.py:Pair")
 
 
+def test_file_of_a_package(shop: Path, tmp_path: Path) -> None:
+    """A file is imported by itself, so it cannot import its neighbours relatively."""
+    (tmp_path / "parts" / "inner").mkdir(parents=True)
+    (tmp_path / "parts" / "__init__.py").touch()
+    (tmp_path / "parts" / "inner" / "__init__.py").touch()
+    (tmp_path / "parts" / "inner" / "a.py").write_text("from . import b\n")
+    line = refused("explain", "parts/inner/a.py:A")
+    assert "it is part of a package: write `parts.inner.a:NAME`" in line
+
+
 def test_module_that_fails_to_import(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "broken_here.py").write_text("x = 1\ny = 1 / 0\n")
     line = refused("explain", "broken_here:Pair")

@@ -359,6 +359,19 @@ def test_an_argument_that_cannot_be_formed_early_is_traced_to_what_makes_it() ->
         assert "line" in last.why
 
 
+def test_an_argument_without_a_name_is_shown_as_it_is_written() -> None:
+    """Not as the value that the compiler calls `_t2`."""
+
+    @structural_jit
+    class Inside(Holder):
+        def forward(self, *, inputs: Any) -> Any:
+            with open(inputs) as file:
+                return self.a(inputs=file.read()), self.b(inputs=inputs)
+
+    first = site(explain(Inside()), 0)
+    assert first.why.startswith("its arguments need `file.read()`, which")
+
+
 def test_the_early_exit_that_ends_the_walk_is_named() -> None:
     @structural_jit
     class Op(Holder):
