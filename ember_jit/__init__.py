@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.report.html.page import write_report
+    from ember_jit.report.profile import profile
     from ember_jit.report.stats import get_jit_stats
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
@@ -78,12 +80,14 @@ __all__ = [
     "nothrow",
     "ordered",
     "pmap",
+    "profile",
     "pure",
     "query",
     "reads",
     "structural_jit",
     "thread_bound",
     "vmap",
+    "write_report",
 ]
 _LAZY = {
     "DeviceMesh": "transforms",
@@ -106,7 +110,9 @@ _LAZY = {
     "load": "aot.loader",
     "mesh_sharded": "transforms",
     "pmap": "transforms",
+    "profile": "report.profile",
     "vmap": "transforms",
+    "write_report": "report.html.page",
 }
 
 

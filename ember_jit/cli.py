@@ -1,4 +1,4 @@
-"""The command line: `ember-jit demo|explain|dump|run|bench|compile|inspect|cache`.
+"""The command line: `ember-jit demo|explain|dump|report|run|bench|compile|inspect|cache`.
 
 What a command needs is imported when it runs, so that `--help` is quick.  A mistake of the user's ends
 with one line and exit status 2.
@@ -122,6 +122,49 @@ def dump(target: str, directory: Path, init: str | None) -> None:
         ) from exc
     for path in paths:
         click.echo(str(path))
+
+
+@main.command()
+@click.argument("target")
+@click.option(
+    "-o",
+    "--out",
+    "path",
+    default="report.html",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page to write.",
+)
+@click.option(
+    "--inputs",
+    "inputs_text",
+    help="The value of `inputs`, JSON or a file with it: then TARGET runs, eager and compiled, and is timed.",
+)
+@click.option("--init", help=_INIT_HELP)
+@click.option(
+    "--repeat",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Timed runs of each kind.",
+)
+@_one_line_errors
+def report(target: str, path: Path, inputs_text: str | None, init: str | None, repeat: int) -> None:
+    """Write a page about TARGET: the dataflow graph, source beside generated code, effects and reasons.
+
+    With --inputs also the timeline of a run, where its time went, and eager against compiled.
+    """
+    from ember_jit.report.html.page import NO_INPUTS, write_report
+    from ember_jit.targets import parse_json
+
+    inputs = parse_json(inputs_text, "--inputs") if inputs_text is not None else NO_INPUTS
+    op = _load(target, init).op
+    try:
+        click.echo(str(write_report(op, path, inputs, repeat)))
+    except OSError as exc:
+        raise Mistake(
+            f"cannot write {path}: {exc.strerror or exc}; give another file with -o"
+        ) from exc
 
 
 class _RunByDefault(click.Group):

@@ -170,6 +170,12 @@ class DependencyWarning(UserWarning):
     """A library that ember_jit uses is missing or broken; it does without, and says what is lost. [EMB050]"""
 
 
+class MissingExtraError(EmberError, ImportError):
+    """Something needs a library that is not installed: `timeline.to_opentelemetry()`."""
+
+    code = "EMB053"
+
+
 class UncopyableError(EmberError, TypeError):
     """`testing.assert_same` cannot copy an operator or its inputs: one of them holds a lock or a socket."""
 

@@ -376,7 +376,7 @@ def _fill(
             plan.site_slice[number] = region.number
             plan.site_loops[number] = loops
             plan.site_lines[number] = getattr(node, "lineno", 0)
-            names.nodes[number] = node
+            names[number] = ""  # no call: there is nothing to note of it
             if inner:
                 plan.groups[number] = tuple(sorted(set(inner) & issue.sites.keys()))
     plan.loop_count = len(function.loops)

@@ -61,7 +61,7 @@ class TimedRun(Run):
                     self.waiting = cell
                     sleep = True
             if sleep:
-                self._sleep()
+                self._sleep(cell)
                 continue
             self._catch_up()
             if forsaken:

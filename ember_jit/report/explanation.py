@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ember_jit.report.notebook import fragment
 from ember_jit.report.text import explanation_text
 
 
@@ -237,6 +238,10 @@ class Explanation:
 
     def __str__(self) -> str:
         return explanation_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self)
 
 
 def _plain(value: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -163,3 +165,8 @@ def _wrapped(text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def nearby(path: str) -> str:
+    """A path, or `path:line`, as seen from the current folder where it lies in that."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")

@@ -387,6 +387,14 @@ def unit_of(function: FunctionType) -> Unit | None:
     return _units.get(function)
 
 
+def unit_at(file: str, line: int) -> tuple[FunctionType, Unit] | None:
+    """The decorated function that is defined at a place, with its unit; or None."""
+    for function, unit in list(_units.items()):
+        if (unit.original.co_filename, unit.original.co_firstlineno) == (file, line):
+            return function, unit
+    return None
+
+
 class _UnitRun(Run):
     """A run that reports to its unit."""
 
@@ -396,6 +404,9 @@ class _UnitRun(Run):
         self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
     ) -> None:
         super().__init__(plan, limit, window)
+        if self.recorded is not None:
+            code = unit.original
+            self.recorded.file, self.recorded.line = code.co_filename, code.co_firstlineno
         self.unit = unit
         self._memory = memory
         self._owner = owner

@@ -313,6 +313,7 @@ class IssuingRun(WorkingRun):
                 key,
                 0.0,
                 owner=self.plan.name,
+                run=self.recorded,
             )
             events.note(cell.event)
         cell.context = self.context  # copied when the call is made on a thread

@@ -184,6 +184,6 @@ class OrderingRun(IssuingRun):
                     sleep = cell.state < OK
                     self.waiting = cell if sleep else None
                 if sleep:
-                    self._sleep()
+                    self._sleep(cell)
                 else:
                     self._catch_up()

@@ -61,7 +61,7 @@ class Plan:
         site_slice: call site -> slice that may issue it.
         site_loops: call site -> loops (inside its slice) whose iteration number names the instance.
         site_lines: call site -> line in the user's file.
-        site_names: call site -> its text in the user's source.
+        site_names: call site -> its text in the user's source; of a value that is handed over, "".
         loop_count: number of instrumented loops.
         classify: asks for the verdict on a live callable.
         enter: gives a compiled stand-in for a live callable (an undecorated composite), or the callable itself.

@@ -64,7 +64,9 @@ class SettlingRun:
         "lock",
         "paused",
         "plan",
+        "recorded",
         "resuming",
+        "settled",
         "waiting",
     )
 
@@ -79,6 +81,8 @@ class SettlingRun:
     )  # what stands in front of each call, where the issue program keeps it (`ordering`)
     waiting: Cell | None  # what the caller's thread sleeps on
     resuming: bool  # an issue program goes on that waited for a call which the retire program has just made
+    recorded: events.Run | None  # where somebody records: what is noted of this run
+    settled: events.Call | None  # ... and the call whose end is being settled
     _parked: dict[Any, Walk]  # issue programs in front of a call with effects, by its name
     _queue: deque[Cell]  # calls that are ready and that nobody has taken
     _wake: threading.Lock
@@ -91,7 +95,7 @@ class SettlingRun:
         cell.thunk = None
         cell.deps = ()
         if cell.event is not None:
-            cell.event.issued = events.clock()
+            cell.event.issued, cell.event.cause = events.clock(), self.settled
         self._queue.append(cell)
 
     def _depend(self, cell: Cell, deps: tuple[Any, ...]) -> bool:

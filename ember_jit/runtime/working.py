@@ -23,7 +23,6 @@ Invariants:
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from time import perf_counter, thread_time
 from typing import Any
@@ -165,8 +164,7 @@ class WorkingRun(SettlingRun):
         context = cell.context
         cell.drop_inputs()
         if cell.event is not None:
-            cell.event.thread = threading.current_thread().name
-            cell.event.started = events.clock()
+            events.call_begins(cell.event)
         cpu = thread_time() if self.counts_cpu else 0.0
         began = perf_counter()
         try:
@@ -183,7 +181,7 @@ class WorkingRun(SettlingRun):
         seconds = perf_counter() - began
         busy = thread_time() - cpu if self.counts_cpu else 0.0
         if cell.event is not None:
-            cell.event.ended = events.clock()
+            events.call_ends(cell.event, state == RAISED)
         ended = (cell, state, value, seconds, busy)
         # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
         del callee, args, kwargs, context, cell, value
@@ -226,6 +224,7 @@ class WorkingRun(SettlingRun):
                 try:
                     self.running -= 1
                     self.measured(seconds, busy)
+                    self.settled = cell.event
                     self._settle(cell, state, value)
                 except (
                     BaseException
@@ -238,6 +237,7 @@ class WorkingRun(SettlingRun):
                     ):
                         raise
             self._ended.popleft()
+        self.settled = None
         if self._parked and self.waiting is not None and self._is_still():
             self._give_up_parked()
 
@@ -269,7 +269,7 @@ class WorkingRun(SettlingRun):
             if mine is not None:
                 self._make(mine, inline=True)
             elif sleep:
-                self._sleep()
+                self._sleep(cell)
             else:
                 self._catch_up()
 
@@ -281,8 +281,12 @@ class WorkingRun(SettlingRun):
         self.running += 1
         return cell
 
-    def _sleep(self) -> None:
+    def _sleep(self, cell: Cell) -> None:
         """Wait for the bell, once `waiting` is set; an interruption (a signal handler that raises) leaves the run consistent."""
+        wait: events.Wait | None = None
+        if self.recorded is not None:
+            wait = events.Wait(cell.event, events.clock(), 0.0)
+            self.recorded.waits.append(wait)
         try:
             self._catch_up()
             self._hear()
@@ -293,6 +297,9 @@ class WorkingRun(SettlingRun):
                 self.waiting = None
             self._catch_up()
             raise
+        finally:
+            if wait is not None:
+                wait.ended = events.clock()
 
     def _hear(self) -> None:
         """Return once the bell has rung."""
