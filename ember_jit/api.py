@@ -15,7 +15,7 @@ from ember_jit.runtime.first_instance import compile_first_instance
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
-from ember_jit.runtime.triage import may_be_numeric, reason_to_leave
+from ember_jit.runtime.triage import has_loop, may_be_numeric, reason_to_leave
 
 T = TypeVar("T")
 _FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
@@ -211,7 +211,7 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if is_replacement(code):
         return
     reason = reason_to_leave(code, single)
-    if reason and not may_be_numeric(function, code):
+    if reason and not may_be_numeric(function, code) and not has_loop(code):
         register_left_alone(function, options, reason)
     else:
         provider.prepare()

@@ -22,6 +22,7 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.loops.form import calls_others, loop_form
 from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
@@ -36,9 +37,10 @@ from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.loops.site import LoopSite
 from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.plan import Plan, Verdict
-from ember_jit.runtime.triage import reason_to_leave
+from ember_jit.runtime.triage import has_loop, reason_to_leave
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
@@ -57,7 +59,9 @@ class Artifacts:
         retire: the retire program's definition.
         straight: its straight form, where nothing overlaps.
         numeric: the sites of its numeric regions.
-        kernels: its definition with kernels, where there is nothing else.
+        loops: the sites of its loops in machine code.
+        loops_left: (line, why) of the loops that are left to Python.
+        kernels: its definition with kernels and loops, where there is nothing else.
         timings: seconds per stage.
     """
 
@@ -69,6 +73,8 @@ class Artifacts:
     retire: ast.FunctionDef | None = None
     straight: Straight | None = None
     numeric: list[Site] = field(default_factory=list)
+    loops: list[LoopSite] = field(default_factory=list)
+    loops_left: list[tuple[int, str]] = field(default_factory=list)
     kernels: ast.FunctionDef | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -174,13 +180,16 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     if isinstance(built, str):
         return _numeric_alone(unit, function, owner, built, clock)
     plan = built.plan
-    numeric = numeric_form(unit, function, built.node, _receiver(unit, function, owner))
-    artifacts.numeric = numeric.sites
+    receiver = _receiver(unit, function, owner)
+    loops = loop_form(unit, function, built.node, receiver)
+    numeric = numeric_form(unit, function, loops.node, receiver)
+    artifacts.numeric, artifacts.loops, artifacts.loops_left = numeric.sites, loops.sites, loops.left
     if artifacts.retire is not None:
         artifacts.retire = numeric.node
     elif artifacts.straight is not None:
         artifacts.straight.node = numeric.node
-    code = link_in_place(unit, built.source, numeric.node, {**built.live, **numeric.live})
+    live = {**built.live, **numeric.live, **loops.live}
+    code = link_in_place(unit, built.source, numeric.node, live)
     if code is None:
         unit.stats.left_alone = UNFIT
         return None
@@ -196,22 +205,31 @@ def _numeric_alone(
 ) -> tuple[CodeType, Plan] | None:
     """What becomes of a function that is left alone for `reason`, unless it has numeric regions."""
     unit.stats.left_alone = reason
-    if not may_be_numeric(unit, function):
+    artifacts = unit.artifacts
+    if not may_be_numeric(unit, function) and not has_loop(unit.original):
         return None
     try:
-        source = unit.artifacts.source = source_of(function, unit.original)
+        source = artifacts.source = source_of(function, unit.original)
     except NoSource:
         return None
     if _reserved_name(source, unit.original):
         return None
-    numeric = numeric_form(unit, function, source.node, _receiver(unit, function, owner))
+    receiver = _receiver(unit, function, owner)
+    loops = loop_form(unit, function, source.node, receiver)
+    clock.lap("loops")
+    numeric = numeric_form(unit, function, loops.node, receiver)
     clock.lap("numeric regions")
-    code = link_in_place(unit, source, numeric.node, numeric.live) if numeric.sites else None
+    artifacts.loops_left = loops.left
+    if not numeric.sites and unit.options.trace and calls_others(function, source.node):
+        return None  # what tracing may overlap is worth more
+    if not numeric.sites and not loops.sites:
+        return None
+    code = link_in_place(unit, source, numeric.node, {**numeric.live, **loops.live})
     clock.lap("link")
     if code is None:
         return None
     unit.stats.left_alone = ""
-    unit.artifacts.numeric, unit.artifacts.kernels = numeric.sites, numeric.node
+    artifacts.numeric, artifacts.loops, artifacts.kernels = numeric.sites, loops.sites, numeric.node
     return code, Plan(unit.name)
 
 

@@ -61,6 +61,16 @@ def may_be_numeric(function: FunctionType, code: CodeType) -> bool:
     return has_arithmetic(code) and (_count(code)[0] == 0 or names_numpy(function, code))
 
 
+def has_loop(code: CodeType) -> bool:
+    """Whether a function holds a loop of its own around some arithmetic, and may be looked at for its source."""
+    if code.co_flags & _SUSPENDS or _INTROSPECTION & set(code.co_names):
+        return False
+    opcodes = code.co_code[::2]
+    return any(opcode in opcodes for opcode in _LOOPS) and any(
+        opcode in opcodes for opcode in _OPERATIONS
+    )
+
+
 def names_numpy(function: FunctionType, code: CodeType) -> bool:
     """Whether a global that the function reads is NumPy, or one of its functions."""
     numpy, space = sys.modules.get("numpy"), function.__globals__
