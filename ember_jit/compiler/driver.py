@@ -183,7 +183,11 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     receiver = _receiver(unit, function, owner)
     loops = loop_form(unit, function, built.node, receiver)
     numeric = numeric_form(unit, function, loops.node, receiver)
-    artifacts.numeric, artifacts.loops, artifacts.loops_left = numeric.sites, loops.sites, loops.left
+    artifacts.numeric, artifacts.loops, artifacts.loops_left = (
+        numeric.sites,
+        loops.sites,
+        loops.left,
+    )
     if artifacts.retire is not None:
         artifacts.retire = numeric.node
     elif artifacts.straight is not None:

@@ -3,6 +3,7 @@
     assert_same(op, inputs, calls=3)      compiled and plain agree: result, exception, effects, output
     eager(op)(inputs=...)                 the plain run
     with record_schedule() as schedule    what overlapped
+    with loops_at_once()                  loops are compiled in the call that meets them
     with fake_clock() as clock            virtual time: leaves sleep on `clock`, or have a `fake_latency`
 
 With pytest there are the fixtures `ember_schedule` and `ember_clock` (`testing.plugin`).  Names are imported
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ember_jit.protocols import ExecutorLike, OperatorLike
     from ember_jit.testing.clock import FakeClock, fake_clock
     from ember_jit.testing.latency import fake_latency
+    from ember_jit.testing.loops import loops_at_once, wait_for_loops
     from ember_jit.testing.plain import eager
     from ember_jit.testing.same import assert_same
     from ember_jit.testing.schedule import Schedule, record_schedule
@@ -30,7 +32,9 @@ __all__ = [
     "eager",
     "fake_clock",
     "fake_latency",
+    "loops_at_once",
     "record_schedule",
+    "wait_for_loops",
 ]
 _HOMES = {
     "ExecutorLike": "protocols",
@@ -41,7 +45,9 @@ _HOMES = {
     "eager": "testing.plain",
     "fake_clock": "testing.clock",
     "fake_latency": "testing.latency",
+    "loops_at_once": "testing.loops",
     "record_schedule": "testing.schedule",
+    "wait_for_loops": "testing.loops",
 }
 
 

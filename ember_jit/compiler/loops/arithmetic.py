@@ -23,8 +23,22 @@ EXACT = 1 << 53  # every int up to here is a float
 _OVERFLOWING = {ast.Add: "sadd", ast.Sub: "ssub", ast.Mult: "smul"}
 _FLOATING = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _BITS = {ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
-_SIGNED = {ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge", ast.Eq: "eq", ast.NotEq: "ne"}
-_ORDERED = {ast.Lt: "olt", ast.LtE: "ole", ast.Gt: "ogt", ast.GtE: "oge", ast.Eq: "oeq", ast.NotEq: "une"}
+_SIGNED = {
+    ast.Lt: "slt",
+    ast.LtE: "sle",
+    ast.Gt: "sgt",
+    ast.GtE: "sge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+_ORDERED = {
+    ast.Lt: "olt",
+    ast.LtE: "ole",
+    ast.Gt: "ogt",
+    ast.GtE: "oge",
+    ast.Eq: "oeq",
+    ast.NotEq: "une",
+}
 _NUMPY = ("npf", "npi")
 
 
@@ -52,7 +66,9 @@ def settled(code: Code, value: Value) -> Value:
     if not value.loose:
         return value
     if value.kind == "union":
-        return code.spread([replace(value, loose=False)], lambda v: replace(_finite(code, v), loose=False))
+        return code.spread(
+            [replace(value, loose=False)], lambda v: replace(_finite(code, v), loose=False)
+        )
     return replace(_finite(code, value), loose=False)
 
 
@@ -101,13 +117,19 @@ def _binary(code: Code, op: ast.operator, left: Value, right: Value) -> Value:
             return _quotient(code, left, right, whole)
         a, b = as_float(code, left), as_float(code, right)
         return Value(FLOAT, (code.let(f"{_FLOATING[kind]} double {a}, {b}"),))
-    rules: dict[type[ast.operator], str] = {ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow"}
+    rules: dict[type[ast.operator], str] = {
+        ast.FloorDiv: "floordiv",
+        ast.Mod: "mod",
+        ast.Pow: "pow",
+    }
     if kind not in rules:
         raise Unfit(f"`{kind.__name__}` of floats", code.line)
     a, b = as_float(code, left), as_float(code, right)
     if kind is not ast.Pow:
         code.need(code.let(f"fcmp une double {b}, 0.0"))
-        return Value(FLOAT, (code.call("double", f"loop_{rules[kind]}", f"double {a}", f"double {b}"),))
+        return Value(
+            FLOAT, (code.call("double", f"loop_{rules[kind]}", f"double {a}", f"double {b}"),)
+        )
     return Value(FLOAT, (_checked(code, "double", "loop_pow", f"double {a}", f"double {b}"),))
 
 
@@ -272,7 +294,11 @@ def compare(code: Code, op: ast.cmpop, left: Value, right: Value) -> Value:
     if left.kind == right.kind == "char":
         if not isinstance(op, ast.Eq | ast.NotEq | ast.Lt | ast.Gt | ast.LtE | ast.GtE):
             raise Unfit("this comparison of strings", code.line)
-        name = _SIGNED[type(op)].replace("s", "u", 1) if not isinstance(op, ast.Eq | ast.NotEq) else _SIGNED[type(op)]
+        name = (
+            _SIGNED[type(op)].replace("s", "u", 1)
+            if not isinstance(op, ast.Eq | ast.NotEq)
+            else _SIGNED[type(op)]
+        )
         return Value(BOOL, (code.let(f"icmp {name} i32 {left.reg}, {right.reg}"),))
     if not (is_number(left) and is_number(right)):
         raise Unfit(f"a {left.type} compared with a {right.type}", code.line)
@@ -293,7 +319,9 @@ def _compare(code: Code, op: ast.cmpop, left: Value, right: Value) -> Value:
     return Value(result, (code.let(f"fcmp {_ORDERED[type(op)]} double {a}, {b}"),))
 
 
-def extreme(code: Code, values: list[Value], op: ast.cmpop, chosen: Callable[[Value], None] | None = None) -> Value:
+def extreme(
+    code: Code, values: list[Value], op: ast.cmpop, chosen: Callable[[Value], None] | None = None
+) -> Value:
     """`min` or `max` of two or more numbers: the first of those that no other one beats."""
     best = values[0]
     for value in values[1:]:

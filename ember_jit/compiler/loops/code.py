@@ -176,21 +176,31 @@ class Code:
                 continue
             results: list[tuple[Value, str]] = []
             kinds = sorted(value.type.kinds)
+            reasons: list[Unfit] = []
             for kind in kinds:
-                following = self.name("b")
-                if kind != kinds[-1]:
-                    here = self.name("b")
+                here, following = self.name("b"), self.name("b")
+                last = kind == kinds[-1]
+                if not last:
                     tagged = self.let(f"icmp eq i64 {value.regs[0]}, {TAGS[kind]}")
                     self.branch(tagged, here, following)
                     self.place(here)
                 one = [*values[:index], self.unpacked(value, kind), *values[index + 1 :]]
-                found = self.spread(one, function)
-                if not self.dead:
+                written = len(self.lines), self.label
+                try:
+                    found = self.spread(one, function)
+                except Unfit as reason:  # of this kind alone: whenever it comes up, it is Python's
+                    reasons.append(reason)
+                    del self.lines[written[0] :]
+                    self.label, self.dead = written[1], False
+                    self.jump(self.miss_label())
+                else:
                     tail = self.name("b")
                     results.append((found, tail))
                     self.jump(tail)
-                if kind != kinds[-1]:
+                if not last:
                     self.place(following)
+            if not results:
+                raise reasons[0]
             return self.merge(results)
         return function(*values)
 

@@ -63,7 +63,8 @@ class Containers(Code):
     def unboxed(self, obj: str, wanted: Type | None) -> Value:
         """The value of an object, which has to be of the type `wanted`."""
         if wanted is None:
-            raise Unfit("an empty list does not say what its items are", self.line)
+            self.give_up()  # an item of a list that was empty when it was looked at
+            return Value(INT, ("0",))
         kind = wanted.kind
         if kind == "union":
             return self._unboxed_union(obj, wanted)
@@ -131,10 +132,23 @@ class Containers(Code):
             return str(len(value.type.items))
         raise Unfit(f"the length of a {value.type}", self.line)
 
-    def index(self, value: Value, length: str) -> str:
-        """An index as it counts from the front, within bounds."""
-        if value.kind not in ("int", "bool", "npi"):
-            raise Unfit(f"a {value.type} as an index", self.line)
+    def whole(self, value: Value, kinds: tuple[str, ...] = ("int", "bool", "npi")) -> Value:
+        """A number that may be an index or the bound of a range, as an int."""
+
+        def one(each: Value) -> Value:
+            if each.kind not in kinds:
+                raise Unfit(f"a {each.type} as an index", self.line)
+            return Value(INT, (as_int(self, each),), constant=each.constant)
+
+        if value.kind != "union":
+            return one(value)
+        return self.spread([value], one)
+
+    def index(self, value: Value, owner: Value) -> str:
+        """An index of `owner` as it counts from the front, within bounds."""
+        length = self.length(owner)
+        # to an array, a bool is a mask
+        value = self.whole(value, ("int", "npi")) if owner.kind == "array" else self.whole(value)
         reg = as_int(self, value)
         if not (isinstance(value.constant, int) and value.constant >= 0):
             negative = self.let(f"icmp slt i64 {reg}, 0")
@@ -154,7 +168,9 @@ class Containers(Code):
         if value.kind == "local":
             return self._local_item(value, at)
         if value.kind == "str":
-            char = self.call("i32", "loop_char", f"ptr {value.regs[1]}", f"i64 {value.regs[3]}", f"i64 {at}")
+            char = self.call(
+                "i32", "loop_char", f"ptr {value.regs[1]}", f"i64 {value.regs[3]}", f"i64 {at}"
+            )
             return Value(Type("char"), (char,))
         if value.kind == "array":
             return self._array_item(value, at)
@@ -247,7 +263,11 @@ class Containers(Code):
     def mark_foreign(self, target: Value, value: Value) -> None:
         """Remember that an object that came in may now stand in a local list."""
         inner = value.home is not None and value.home[0] in self.foreign
-        if (value.obj or value.lost or inner) and target.home and target.home[0] not in self.foreign:
+        if (
+            (value.obj or value.lost or inner)
+            and target.home
+            and target.home[0] not in self.foreign
+        ):
             self.foreign.add(target.home[0])
             raise Retry
 
@@ -267,7 +287,10 @@ class Containers(Code):
     def new_list(self, type_: Type, room: str) -> Value:
         """An empty local list that only the value holds."""
         if self.conditional:
-            raise Unfit("a list that is made in a part of an expression that may not be evaluated", self.line)
+            raise Unfit(
+                "a list that is made in a part of an expression that may not be evaluated",
+                self.line,
+            )
         element = type_.element
         depth = 1 if element is not None and element.kind == "local" else 0
         width = 16 if self.wide(element) else 8
@@ -299,7 +322,9 @@ class Containers(Code):
             lengths, strides = value.regs[2 : ndim + 1], value.regs[ndim + 2 : -1]
             return Value(inner, (address, *lengths, *strides, value.regs[-1]))
         kind = "double" if value.type.dtype == "d" else "i64"
-        return Value(NPF if kind == "double" else NPI, (self.let(f"load {kind}, ptr {address}, align 8"),))
+        return Value(
+            NPF if kind == "double" else NPI, (self.let(f"load {kind}, ptr {address}, align 8"),)
+        )
 
     def address(self, value: Value, at: str) -> str:
         """Where the item (or row) at an index begins."""

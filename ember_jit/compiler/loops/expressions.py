@@ -32,9 +32,13 @@ class Expressions(Containers):
     Attributes:
         names: what the names that are no variables stand for: a function's name, or a constant.
         hint: the type of the variable that the expression is assigned to.
+        direct: the expression that is a whole value: nothing else is pending while it is evaluated.
+        quiet: how many expressions are around in which Python may not have its turn, as objects are in hand.
     """
 
     names: dict[str, Any]
+    direct: ast.expr | None = None
+    quiet: int = 0
     hint: Type | None = None
 
     def load(self, name: str) -> Value:
@@ -129,12 +133,18 @@ class Expressions(Containers):
         strings = {left.kind, right.kind}
         if strings <= {"str", "char"} and "str" in strings and isinstance(op, ast.Eq | ast.NotEq):
             same = self._same_text(left, right)
-            return Value(BOOL, (same if isinstance(op, ast.Eq) else self.let(f"xor i1 {same}, true"),))
+            return Value(
+                BOOL, (same if isinstance(op, ast.Eq) else self.let(f"xor i1 {same}, true"),)
+            )
         return rules.compare(self, op, left, right)
 
     def _same_text(self, left: Value, right: Value) -> str:
         if left.kind == right.kind:
-            args = [f"{t} {r}" for v in (left, right) for t, r in zip(("ptr", "i64", "i64"), v.regs[1:], strict=True)]
+            args = [
+                f"{t} {r}"
+                for v in (left, right)
+                for t, r in zip(("ptr", "i64", "i64"), v.regs[1:], strict=True)
+            ]
             return self.call("i1", "loop_str_equal", *args)
         text, char = (left, right) if left.kind == "str" else (right, left)
         single = self.let(f"icmp eq i64 {text.regs[2]}, 1")
@@ -243,9 +253,9 @@ class Expressions(Containers):
                 raise Unfit(f"{len(index.elts)} indexes of a {owner.type}", self.line)
             *outer, last = [self.value(each) for each in index.elts]
             for each in outer:
-                owner = self.item(owner, self.index(each, self.length(owner)))
-            return owner, self.index(last, self.length(owner))
-        return owner, self.index(self.value(index), self.length(owner))
+                owner = self.item(owner, self.index(each, owner))
+            return owner, self.index(last, owner)
+        return owner, self.index(self.value(index), owner)
 
     def _slice(self, owner: Value, part: ast.Slice) -> Value:
         if owner.kind not in ("list", "local") or part.step is not None:
@@ -260,9 +270,7 @@ class Expressions(Containers):
         return made
 
     def _bound(self, value: Value, length: str) -> str:
-        if value.kind not in ("int", "bool", "npi"):
-            raise Unfit(f"a {value.type} as a bound of a slice", self.line)
-        reg = rules.as_int(self, value)
+        reg = self.whole(value).reg
         moved = self.let(f"add i64 {reg}, {length}")
         negative = self.let(f"icmp slt i64 {reg}, 0")
         reg = self.let(f"select i1 {negative}, i64 {moved}, i64 {reg}")
@@ -349,7 +357,10 @@ class Expressions(Containers):
         """`[a] + [b] * n`: one new list; None if the operands are no lists."""
         hint = self.hint
         operands = [node.left, node.right]
-        if not all(isinstance(each, ast.List | ast.ListComp | ast.BinOp | ast.Name | ast.Subscript) for each in operands):
+        if not all(
+            isinstance(each, ast.List | ast.ListComp | ast.BinOp | ast.Name | ast.Subscript)
+            for each in operands
+        ):
             return None
         if not any(isinstance(each, ast.List) or _repeats(each) for each in operands):
             return None
@@ -375,6 +386,7 @@ class Expressions(Containers):
             raise Unfit("a comprehension with several `for`", self.line)
         hint = self.hint if self.hint is not None and self.hint.kind == "local" else None
         kept = self.comprehended.get(id(node))
+        self.quiet += node is not self.direct
         element = hint.element if hint is not None else None
         if kept is not None:
             element = kept if element is None else join(kept, element)
@@ -383,6 +395,7 @@ class Expressions(Containers):
         inner = hint.element if hint is not None else None
         self._comprehend(node.generators[0], lambda: self._comprehended_item(node, made, inner))
         self.conditional -= 1
+        self.quiet -= node is not self.direct
         return made
 
     comprehended: dict[int, Type]
@@ -390,7 +403,9 @@ class Expressions(Containers):
     def _comprehended_item(self, node: ast.ListComp, made: Value, hint: Type | None) -> None:
         self.conditional -= 1  # made and given back in each round
         keep = len(self.temporaries)
+        outer, self.direct = self.direct, node.elt
         value = rules.settled(self, self.value(node.elt, hint))
+        self.direct = outer
         self.conditional += 1
         known = made.type.element
         wanted = value.type if known is None else join(known, value.type)
@@ -519,6 +534,8 @@ class Expressions(Containers):
             item = ast.copy_location(ast.Name("_item", ast.Load()), node)
             items = ast.comprehension(target, node.args[0], [], 0)
             made = self.rewritten[id(node)] = ast.copy_location(ast.ListComp(item, [items]), node)
+        if self.direct is node:
+            self.direct = made
         return self.value(made, self.hint)
 
     rewritten: dict[int, ast.ListComp]
@@ -567,7 +584,9 @@ class Expressions(Containers):
             best = self.item(items, self.let(f"load i64, ptr {place}, align 8"))
             beats = rules.compare(self, op, self.item(items, at), best).reg
             old = self.let(f"load i64, ptr {place}, align 8")
-            self.do(f"store i64 {self.let(f'select i1 {beats}, i64 {at}, i64 {old}')}, ptr {place}, align 8")
+            self.do(
+                f"store i64 {self.let(f'select i1 {beats}, i64 {at}, i64 {old}')}, ptr {place}, align 8"
+            )
 
         self._walk(length, "1", step)
         return self.item(items, self.let(f"load i64, ptr {place}, align 8"))
@@ -598,4 +617,3 @@ def _repeats(node: ast.expr) -> bool:
     return isinstance(node, ast.BinOp) and (
         isinstance(node.left, ast.List) or _repeats(node.left) or _repeats(node.right)
     )
-

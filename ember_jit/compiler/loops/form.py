@@ -95,4 +95,3 @@ def _plain_maker(region: LoopRegion, function: FunctionType) -> Callable[[], Cal
         return made[0]
 
     return maker
-

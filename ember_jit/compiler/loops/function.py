@@ -25,7 +25,16 @@ MOST_ATTEMPTS = 200
 
 _EXTERNAL = (
     *("type_int", "type_float", "type_bool", "type_str", "type_list", "type_float64", "type_int64"),
-    *("Py_None", "Py_True", "Py_False", "np_True", "np_False", "PyArray_Type", "descr_d", "descr_l"),
+    *(
+        "Py_None",
+        "Py_True",
+        "Py_False",
+        "np_True",
+        "np_False",
+        "PyArray_Type",
+        "descr_d",
+        "descr_l",
+    ),
     *("MISS", "turn"),
 )
 _HIT = (
@@ -110,7 +119,10 @@ class _Function(Statements):
         wanted = at.ALIGNED | (at.WRITEABLE | at.C_CONTIGUOUS if self.writes else 0)
         self.need(self.let(f"icmp eq i32 {self.let(f'and i32 {flags}, {wanted}')}, {wanted}"))
         data = self.field("ptr", obj, at.ARRAY_DATA)
-        shape, strides = self.field("ptr", obj, at.ARRAY_SHAPE), self.field("ptr", obj, at.ARRAY_STRIDES)
+        shape, strides = (
+            self.field("ptr", obj, at.ARRAY_SHAPE),
+            self.field("ptr", obj, at.ARRAY_STRIDES),
+        )
         lengths = [self.field("i64", shape, 8 * axis) for axis in range(type_.ndim)]
         steps = [self.field("i64", strides, 8 * axis) for axis in range(type_.ndim)]
         if self.writes and type_.ndim:  # contiguous: the last stride is known
@@ -131,7 +143,9 @@ class _Function(Statements):
         spans = []
         for value in arrays:
             begin = self.let(f"ptrtoint ptr {value.reg} to i64")
-            spans.append((begin, self.let(f"add i64 {begin}, {self.field('i64', value.regs[-1], 8)}")))
+            spans.append(
+                (begin, self.let(f"add i64 {begin}, {self.field('i64', value.regs[-1], 8)}"))
+            )
         for k, (begin, end) in enumerate(spans):
             for other, last in spans[:k]:
                 before = self.let(f"icmp ule i64 {end}, {other}")
@@ -208,7 +222,9 @@ class _Function(Statements):
             return self._made(self.call("ptr", "PyUnicode_FromOrdinal", f"i32 {value.reg}"))
         if kind in ("npf", "npi"):
             place = self.alloca("i64")
-            self.do(f"store {'double' if kind == 'npf' else 'i64'} {value.reg}, ptr {place}, align 8")
+            self.do(
+                f"store {'double' if kind == 'npf' else 'i64'} {value.reg}, ptr {place}, align 8"
+            )
             descr = "ptr @descr_d" if kind == "npf" else "ptr @descr_l"
             return self._made(self.call("ptr", "PyArray_Scalar", f"ptr {place}", descr, "ptr null"))
         if kind == "union":
@@ -282,11 +298,19 @@ class _Function(Statements):
         kept = [each.replace("i1 true", "i1 false") for each in ends]
         free = "  call void @loop_list_all(ptr %chain)"
         phi = ", ".join(f"[ {reg}, %{label} ]" for reg, label in self.results)
-        done = ["done:", f"  %result = phi ptr {phi}", free, *kept, *_HIT, "  ret ptr %result"] if phi else []
+        done = (
+            ["done:", f"  %result = phi ptr {phi}", free, *kept, *_HIT, "  ret ptr %result"]
+            if phi
+            else []
+        )
         missed = [
             line
             for number, label in self.misses.items()
-            for line in (f"{label}:", f"  store i64 {number}, ptr @missed, align 8", "  br label %miss")
+            for line in (
+                f"{label}:",
+                f"  store i64 {number}, ptr @missed, align 8",
+                "  br label %miss",
+            )
         ]
         return "\n".join(
             [

@@ -11,9 +11,22 @@ import builtins
 import math
 from typing import Any, Final
 
-LIBM: Final = (
-    "acos acosh asin asinh atan atanh cos cosh exp expm1 sin sinh tan tanh"
-).split()
+LIBM: Final = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cos",
+    "cosh",
+    "exp",
+    "expm1",
+    "sin",
+    "sinh",
+    "tan",
+    "tanh",
+]
 """`math.NAME(x)` is libm's `NAME(x)`, and an exception where that is not finite (`math_1` in CPython)."""
 
 LOGARITHMS: Final = ("log", "log2", "log10")
@@ -21,7 +34,21 @@ LOGARITHMS: Final = ("log", "log2", "log10")
 
 ROUNDING: Final = ("floor", "ceil", "trunc")
 
-_BUILTINS: Final = "abs bool enumerate float int len list max min ord range sum zip".split()
+_BUILTINS: Final = [
+    "abs",
+    "bool",
+    "enumerate",
+    "float",
+    "int",
+    "len",
+    "list",
+    "max",
+    "min",
+    "ord",
+    "range",
+    "sum",
+    "zip",
+]
 
 
 def known_functions() -> dict[int, tuple[Any, str]]:

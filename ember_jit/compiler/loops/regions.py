@@ -26,11 +26,29 @@ from ember_jit.runtime.statics import MISSING
 MOST_INPUTS = 24
 
 _STATEMENTS = (
-    *(ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.While, ast.If, ast.Break, ast.Continue),
+    *(
+        ast.Assign,
+        ast.AugAssign,
+        ast.AnnAssign,
+        ast.For,
+        ast.While,
+        ast.If,
+        ast.Break,
+        ast.Continue,
+    ),
     *(ast.Pass, ast.Expr, ast.Return, ast.Assert, ast.Raise),
 )
 _EXPRESSIONS = (
-    *(ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript),
+    *(
+        ast.Constant,
+        ast.Name,
+        ast.BinOp,
+        ast.UnaryOp,
+        ast.BoolOp,
+        ast.Compare,
+        ast.IfExp,
+        ast.Subscript,
+    ),
     *(ast.Slice, ast.Tuple, ast.List, ast.ListComp, ast.Call, ast.Attribute),
 )
 _LOOPS = (ast.For, ast.While)
@@ -49,6 +67,7 @@ class LoopRegion:
         functions: what other names and attributes stand for: (the expression, the live object).
         names: the same for the compiler: source -> ("function", name) or ("constant", value).
         boundary: (line, why): what ended it, or kept the rest out.
+        safe: what comes in is surely bound.
     """
 
     number: int
@@ -58,6 +77,7 @@ class LoopRegion:
     functions: list[tuple[ast.expr, Any]] = field(default_factory=list)
     names: dict[str, tuple[str, Any]] = field(default_factory=dict)
     boundary: tuple[int, str] = (0, "")
+    safe: bool = False
 
     @property
     def lines(self) -> tuple[int, int]:
@@ -70,7 +90,9 @@ class LoopRegion:
         return "\n".join(ast.unparse(each) for each in self.body)
 
 
-def find_loops(node: ast.FunctionDef, function: FunctionType, owner: Any) -> tuple[list[LoopRegion], list[tuple[int, str]]]:
+def find_loops(
+    node: ast.FunctionDef, function: FunctionType, owner: Any
+) -> tuple[list[LoopRegion], list[tuple[int, str]]]:
     """The regions of a function, and (line, why) for each loop that is in none."""
     finder = _Finder(node, Scope(node, function, owner))
     finder.block(node.body, tail=True, inside=False)
@@ -99,7 +121,9 @@ class _Finder:
                 continue
             self._close(run, False, inside, why)
             run = []
-            if any(isinstance(inner, _LOOPS) for inner in walk(each)) and not self._enter(each, inside):
+            if any(isinstance(inner, _LOOPS) for inner in walk(each)) and not self._enter(
+                each, inside
+            ):
                 self.left.append(why)
         self._close(run, tail, inside, (0, ""))
 
@@ -108,7 +132,10 @@ class _Finder:
         before = len(self.found)
         if isinstance(node, ast.For | ast.While | ast.If | ast.With | ast.Try):
             within = inside or isinstance(node, _LOOPS)
-            blocks = [node.body, *(b for b in (getattr(node, "orelse", []), getattr(node, "finalbody", [])) if b)]
+            blocks = [
+                node.body,
+                *(b for b in (getattr(node, "orelse", []), getattr(node, "finalbody", [])) if b),
+            ]
             for each in blocks:
                 self.block(each, tail=False, inside=within)
         return len(self.found) > before
@@ -119,11 +146,24 @@ class _Finder:
             run = run[:-1]  # what follows the last loop is as quick in Python
         if not any(isinstance(each, _LOOPS) for statement in run for each in walk(statement)):
             return
-        returns = [each for statement in run for each in walk(statement) if isinstance(each, ast.Return)]
+        returns = [
+            each for statement in run for each in walk(statement) if isinstance(each, ast.Return)
+        ]
         if returns and not tail:
-            first = next(k for k, each in enumerate(run) if any(isinstance(n, ast.Return) for n in walk(each)))
-            self._close(run[:first], False, inside, (returns[0].lineno, "a `return` in the middle of the function"))
-            if not any(isinstance(each, _LOOPS) for statement in run[:first] for each in walk(statement)):
+            first = next(
+                k
+                for k, each in enumerate(run)
+                if any(isinstance(n, ast.Return) for n in walk(each))
+            )
+            self._close(
+                run[:first],
+                False,
+                inside,
+                (returns[0].lineno, "a `return` in the middle of the function"),
+            )
+            if not any(
+                isinstance(each, _LOOPS) for statement in run[:first] for each in walk(statement)
+            ):
                 self.left.append((returns[0].lineno, "a `return` in the middle of the function"))
             return
         region = LoopRegion(len(self.found), list(run), boundary=why)
@@ -148,7 +188,9 @@ class _Finder:
             else:
                 continue
             paths[text] = each
-            region.functions.append((each, live)) if text not in {ast.unparse(e) for e, _ in region.functions} else None
+            region.functions.append((each, live)) if text not in {
+                ast.unparse(e) for e, _ in region.functions
+            } else None
         roots = {_root(each) for each in paths.values()}
         sure = _surely_assigned_first(region.body)
         for name in read:
@@ -162,6 +204,7 @@ class _Finder:
             region.inputs.append(name)
         if len(region.inputs) > MOST_INPUTS:
             return region.lines[0], f"more than {MOST_INPUTS} variables come in"
+        region.safe = set(region.inputs) <= self.scope.parameters()
         if not tail:
             again = set(region.inputs) if inside else set()
             region.outputs = [name for name in assigned if name in outside_read or name in again]
@@ -179,7 +222,11 @@ class _Finder:
             if isinstance(each.ctx, ast.Del):
                 read.add(each.id)
         for each in walk(self.node):
-            if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and id(each) not in inner:
+            if (
+                isinstance(each, ast.AugAssign)
+                and isinstance(each.target, ast.Name)
+                and id(each) not in inner
+            ):
                 read.add(each.target.id)
         return read, assigned
 
@@ -210,7 +257,11 @@ class _Finder:
         return None
 
     def _name_or_call(self, node: ast.AST, skipped: set[int]) -> str:
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id not in self.scope.variables:
+        if (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Store)
+            and node.id not in self.scope.variables
+        ):
             return f"an assignment to `{node.id}`, which is not the function's own"
         if isinstance(node, ast.Call):
             live = self.scope.live(node.func)
@@ -272,12 +323,24 @@ def _surely_assigned_first(body: Sequence[ast.stmt]) -> set[str]:
     for statement in body:
         if isinstance(statement, ast.Assign | ast.AnnAssign):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            found, _, _ = _names([ast.copy_location(ast.Expr(statement.value), statement)] if statement.value else [])
+            found, _, _ = _names(
+                [ast.copy_location(ast.Expr(statement.value), statement)] if statement.value else []
+            )
             read |= set(found)
             for target in targets:
-                names = [target] if isinstance(target, ast.Name) else target.elts if isinstance(target, ast.Tuple) else []
+                names = (
+                    [target]
+                    if isinstance(target, ast.Name)
+                    else target.elts
+                    if isinstance(target, ast.Tuple)
+                    else []
+                )
                 if statement.value is not None:
-                    sure |= {each.id for each in names if isinstance(each, ast.Name) and each.id not in read}
+                    sure |= {
+                        each.id
+                        for each in names
+                        if isinstance(each, ast.Name) and each.id not in read
+                    }
         found, _, _ = _names([statement])
         read |= set(found)
     return sure

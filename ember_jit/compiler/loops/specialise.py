@@ -65,7 +65,11 @@ def type_of(value: Any) -> Type:
         return NPF
     if kind is numpy.int64:
         return NPI
-    if kind is numpy.ndarray and value.dtype.char in "dl" and value.dtype is numpy.dtype(value.dtype.char):
+    if (
+        kind is numpy.ndarray
+        and value.dtype.char in "dl"
+        and value.dtype is numpy.dtype(value.dtype.char)
+    ):
         if not value.ndim:
             raise Unfit("an array without dimensions")
         known_layouts = layouts()
@@ -80,6 +84,8 @@ def compile_for(site: LoopSite, args: tuple[Any, ...], made: Made) -> Callable[[
     region: LoopRegion = site.region
     try:
         types = [type_of(each) for each in args]
+        if any(_of_numpy(each) for each in types) and not site.watch_errors():
+            raise Unfit("NumPy's numbers, in an error state that is not the usual one")
     except Unfit as reason:
         why = f"it is called with {reason}"
         return lambda: _refuse(made, why)
@@ -108,6 +114,12 @@ def compile_for(site: LoopSite, args: tuple[Any, ...], made: Made) -> Callable[[
         made.entry = entry
 
     return job
+
+
+def _of_numpy(type_: Type) -> bool:
+    if type_.element is not None:
+        return _of_numpy(type_.element)
+    return type_.kind in ("array", "npf", "npi") or bool(type_.kinds & {"npf", "npi"})
 
 
 def _refuse(made: Made, why: str) -> None:

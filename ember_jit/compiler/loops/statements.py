@@ -166,11 +166,17 @@ class Statements(Expressions):
         if value.kind in ("list", "str"):
             return
         if value.kind == "local":
-            ours = value.reg in self.made_foreign or (value.home is not None and value.home[0] in self.foreign)
+            ours = value.reg in self.made_foreign or (
+                value.home is not None and value.home[0] in self.foreign
+            )
             if ours and name not in self.foreign:
                 self.foreign.add(name)
                 raise Retry
-            if name in self.foreign and value.home is not None and value.home[0] not in self.foreign:
+            if (
+                name in self.foreign
+                and value.home is not None
+                and value.home[0] not in self.foreign
+            ):
                 self.foreign.add(value.home[0])  # one list, two names
                 raise Retry
             return
@@ -209,7 +215,11 @@ class Statements(Expressions):
             name = f"{target.id} of line {target.lineno}.{target.col_offset}"
             self.aliases[target.id] = name
             self.assign(name, value)
-        elif isinstance(target, ast.Tuple) and value.kind == "tuple" and len(value.type.items) == len(target.elts):
+        elif (
+            isinstance(target, ast.Tuple)
+            and value.kind == "tuple"
+            and len(value.type.items) == len(target.elts)
+        ):
             for each, item in zip(target.elts, value.members, strict=True):
                 self.bind_inner(each, item)
         else:
@@ -228,7 +238,9 @@ class Statements(Expressions):
             if self.dead:
                 return
             self.line = each.lineno
-            method: Callable[[Any], None] | None = getattr(self, f"_do_{type(each).__name__.lower()}", None)
+            method: Callable[[Any], None] | None = getattr(
+                self, f"_do_{type(each).__name__.lower()}", None
+            )
             if method is None:
                 raise Unfit(f"the statement `{type(each).__name__}`", each.lineno)
             method(each)
@@ -261,6 +273,7 @@ class Statements(Expressions):
         hint = None
         if isinstance(node.targets[0], ast.Name):
             hint = self.types.get(node.targets[0].id)
+        self.direct = node.value
         value = rules.settled(self, self.value(node.value, hint))
         for each in value.members:  # what a variable lets go of may be what another one takes
             if each.kind == "local":
@@ -279,7 +292,9 @@ class Statements(Expressions):
             left = self.load(node.target.id)
             self._scalar(left)
             self.assign(node.target.id, rules.binary(self, node.op, left, self.value(node.value)))
-        elif isinstance(node.target, ast.Subscript) and not isinstance(node.target.slice, ast.Slice):
+        elif isinstance(node.target, ast.Subscript) and not isinstance(
+            node.target.slice, ast.Slice
+        ):
             owner, at = self.located(self.value(node.target.value), node.target.slice)
             left = self.item(owner, at)
             self._scalar(left)
@@ -353,7 +368,13 @@ class Statements(Expressions):
         return sum(line.endswith(f"label %{done}") for line in self.lines) > before
 
     def _end(
-        self, orelse: Sequence[ast.stmt], otherwise: str, done: str, sure: set[str], broke: bool, never: bool = False
+        self,
+        orelse: Sequence[ast.stmt],
+        otherwise: str,
+        done: str,
+        sure: set[str],
+        broke: bool,
+        never: bool = False,
     ) -> None:
         """The end of a loop: its `else`, and where it is left to."""
         self.place(otherwise)
@@ -390,7 +411,8 @@ class Statements(Expressions):
     # ------------------------------------------------------------------ iteration
     def _back(self, head: str) -> None:
         """The way back to the head of a loop."""
-        if self.dead:
+        if self.dead or self.quiet:
+            self.jump(head)
             return
         left = self.let("load i64, ptr %rounds, align 8")
         less = self.let(f"sub i64 {left}, 1")
@@ -404,7 +426,9 @@ class Statements(Expressions):
         self.place(go_on)
         self.jump(head)
 
-    def each(self, node: ast.expr, target: Callable[[Value], None], body: Callable[[], None]) -> None:
+    def each(
+        self, node: ast.expr, target: Callable[[Value], None], body: Callable[[], None]
+    ) -> None:
         item, more, advance = self._iterator(node)
         head, round_, done = (self.name("b") for _ in range(3))
         sure = set(self.sure)
@@ -440,7 +464,9 @@ class Statements(Expressions):
             return self._zip(node)
         return self._over(self.value(node))
 
-    def _over(self, items: Value) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
+    def _over(
+        self, items: Value
+    ) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
         if items.kind not in ("list", "local", "str", "array"):
             raise Unfit(f"a loop over a {items.type}", self.line)
         counter = self.alloca("i64")
@@ -467,10 +493,13 @@ class Statements(Expressions):
 
         return item, more, advance
 
-    def _range(self, args: list[Value]) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
-        if not 1 <= len(args) <= 3 or any(each.kind not in ("int", "bool", "npi") for each in args):
-            raise Unfit("a range of these", self.line)
-        regs = [rules.as_int(self, each) for each in args]
+    def _range(
+        self, args: list[Value]
+    ) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
+        if not 1 <= len(args) <= 3:
+            raise Unfit(f"a range of {len(args)} arguments", self.line)
+        args = [self.whole(each) for each in args]
+        regs = [each.reg for each in args]
         start, stop = ("0", regs[0]) if len(regs) == 1 else (regs[0], regs[1])
         step = args[2].constant if len(args) == 3 else 1
         at, left = self.alloca("i64"), self.alloca("i64")
@@ -514,7 +543,9 @@ class Statements(Expressions):
         count = self.let(f"add i64 {self.let(f'udiv i64 {gap}, {size}')}, 1")
         return self.let(f"select i1 {some}, i64 {count}, i64 0")
 
-    def _enumerate(self, node: ast.Call) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
+    def _enumerate(
+        self, node: ast.Call
+    ) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
         if not 1 <= len(node.args) <= 2:
             raise Unfit("`enumerate` of this", self.line)
         item, more, advance = self._iterator(node.args[0])
@@ -535,7 +566,9 @@ class Statements(Expressions):
 
         return pair, more, both
 
-    def _zip(self, node: ast.Call) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
+    def _zip(
+        self, node: ast.Call
+    ) -> tuple[Callable[[], Value], Callable[[], str], Callable[[], None]]:
         if not node.args:
             raise Unfit("`zip` of nothing", self.line)
         them = [self._iterator(each) for each in node.args]
@@ -555,7 +588,9 @@ class Statements(Expressions):
     # ------------------------------------------------------------------ Python's turn
     def poll_lines(self) -> list[str]:
         """The lines so far, with Python's turns written out."""
-        holders = [slot.places[0] for slot in self.slots.values() if slot.type.kind in ("list", "str")]
+        holders = [
+            slot.places[0] for slot in self.slots.values() if slot.type.kind in ("list", "str")
+        ]
         holders += [slot.obj for slot in self.slots.values() if slot.obj]
         holders += self.pins
         found: list[str] = []

@@ -89,7 +89,9 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
 
 def parts(type_: Type) -> tuple[str, ...]:
     """The LLVM types of what a value consists of."""
-    if type_.kind == "array":  # the data, the lengths, the strides in bytes, the record for taking writes back
+    if (
+        type_.kind == "array"
+    ):  # the data, the lengths, the strides in bytes, the record for taking writes back
         return ("ptr", *("i64",) * type_.ndim, *("i64",) * type_.ndim, "ptr")
     if type_.kind == "tuple":
         return tuple(each for item in type_.items for each in parts(item))

@@ -8,6 +8,9 @@
                                      total = 0.0
                                      ...
 
+`K.errors() is K.calm`: NumPy's error state is the usual one; `K.watched() is None`: no debugger or tracer wants to
+see the lines.  Both stand beside `K.on`.  Inputs that are parameters are passed without the tuple.
+
 `K` is the site (`runtime.loops.site`), in the constants.  Evaluating the inputs runs no code of the user's: they are
 names.  A name that is missing is Python's to report, at the line that uses it.
 """
@@ -56,15 +59,28 @@ def _block(body: list[ast.stmt], starts: dict[int, LoopRegion]) -> None:
 def _statements(region: LoopRegion) -> list[ast.stmt]:
     where = region.body[0]
     inputs: ast.expr = ast.Tuple([_load(name) for name in region.inputs], ast.Load())
-    guards = [_site(region, "on")]
+    calm = ast.Call(_site(region, "errors"), [], [])
+    unwatched = ast.Call(_site(region, "watched"), [], [])
+    guards = [
+        _site(region, "on"),
+        _is(calm, _site(region, "calm")),
+        _is(unwatched, ast.Constant(None)),
+    ]
     for number, (expression, _) in enumerate(region.functions):
         guards.append(_is(copied(expression, {}), _site(region, f"f{number}")))
-    ready = ast.Assign([_store(GO)], ast.BoolOp(ast.And(), [*guards, ast.Tuple([inputs], ast.Load())]))
+    ready = ast.Assign(
+        [_store(GO)],
+        ast.BoolOp(
+            ast.And(),
+            guards if region.safe else [*guards, ast.Tuple([inputs], ast.Load())],
+        ),
+    )
     missing = ast.ExceptHandler(
         _site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))]
     )
     test = ast.BoolOp(
-        ast.And(), [_load(GO), ast.BoolOp(ast.Or(), [_tried(region, "entry"), _tried(region, "again")])]
+        ast.And(),
+        [_load(GO), ast.BoolOp(ast.Or(), [_tried(region, "entry"), _tried(region, "again")])],
     )
     forget: ast.stmt = ast.Assign([_store(GO), _store(RESULT)], ast.Constant(None))
     out: list[ast.stmt] = [ast.Try([ready], [missing], [], [])]
@@ -92,7 +108,10 @@ def plain_text(region: LoopRegion) -> ast.FunctionDef:
 
 def _tried(region: LoopRegion, name: str) -> ast.expr:
     inputs = ast.Subscript(_load(GO), ast.Constant(0), ast.Load())
-    call = ast.Call(_site(region, name), [ast.Starred(inputs, ast.Load())], [])
+    args: list[ast.expr] = [ast.Starred(inputs, ast.Load())]
+    if region.safe:
+        args = [_load(each) for each in region.inputs]
+    call = ast.Call(_site(region, name), args, [])
     return ast.Compare(ast.NamedExpr(_store(RESULT), call), [ast.IsNot()], [_site(region, "miss")])
 
 

@@ -17,7 +17,16 @@ from ember_jit.runtime.native.loader import LoadError, load
 from ember_jit.runtime.native.native_entry import METH_FASTCALL, Definition
 from ember_jit.runtime.native.signature import MISS
 
-_NUMPY = ("type_float64", "type_int64", "np_True", "np_False", "PyArray_Type", "descr_d", "descr_l", "PyArray_Scalar")
+_NUMPY = (
+    "type_float64",
+    "type_int64",
+    "np_True",
+    "np_False",
+    "PyArray_Type",
+    "descr_d",
+    "descr_l",
+    "PyArray_Scalar",
+)
 
 
 def turn() -> None:
@@ -67,7 +76,12 @@ def link(code: bytes, name: str = "loop") -> Entry | str:
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    return Entry(new(ctypes.addressof(definition), owned, None), image.address("missed"), image.address("hits"), owned)
+    return Entry(
+        new(ctypes.addressof(definition), owned, None),
+        image.address("missed"),
+        image.address("hits"),
+        owned,
+    )
 
 
 def _libm(name: str) -> int:
@@ -93,7 +107,10 @@ def _numpy_table() -> dict[str, int]:
     known = layouts()
     if isinstance(known, str):
         return {}
-    found = {name: known.addresses[name] for name in ("PyArray_Type", "descr_d", "descr_l", "PyArray_Scalar")}
+    found = {
+        name: known.addresses[name]
+        for name in ("PyArray_Type", "descr_d", "descr_l", "PyArray_Scalar")
+    }
     return found | {
         "type_float64": id(np.float64),
         "type_int64": id(np.int64),

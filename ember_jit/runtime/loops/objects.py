@@ -60,7 +60,9 @@ def objects() -> Objects | str:
     if reason is not None:
         return reason
     new = sys.version_info >= (3, 12)
-    found = Objects(new, 40 if new else 48, 56 if new else 72, 16 if sys.version_info >= (3, 14) else 2)
+    found = Objects(
+        new, 40 if new else 48, 56 if new else 72, 16 if sys.version_info >= (3, 14) else 2
+    )
     for complaint in _complaints(found):
         return f"the layout of this Python is not as known: {complaint}"
     return found
@@ -94,7 +96,8 @@ def _complaints(known: Objects) -> Iterator[str]:
         yield "the value of a float"
     items: list[Any] = [1.5, "x", None]
     if pointer_at(id(items) + LIST_LENGTH) != 3 or any(
-        pointer_at(pointer_at(id(items) + LIST_ITEMS) + 8 * k) != id(item) for k, item in enumerate(items)
+        pointer_at(pointer_at(id(items) + LIST_ITEMS) + 8 * k) != id(item)
+        for k, item in enumerate(items)
     ):
         yield "the items of a list"
     for text in ("", "a", "ab" * 9, "caf\xe9", "\u0100b", "\U0001f600z"):

@@ -52,6 +52,7 @@ class Policy:
 policy = Policy()
 CALL = 100  # items that one call counts for, whatever it is given
 ITEMS = 10_000_000  # that Python goes through in a second, about: the time since the last call counts as well
+ENTERED = 4e-7  # seconds: about what the checks around a call cost
 NO_SLOWER = 0.95
 LONG = 0.25  # seconds: a compiled run of this length is not made again in Python
 MOST_COPIED = 1 << 26  # bytes of arrays that a trial copies
@@ -108,6 +109,7 @@ class LoopSite:
     """
 
     miss = MISS
+    watched: Callable[[], Any]
     unready = (NameError, AttributeError)
 
     def __init__(
@@ -129,6 +131,9 @@ class LoopSite:
         self._disabled = disabled
         self._report = report
         self._left_off = left_off
+        self.errors: Callable[[], Any] = _nothing
+        self.calm: Any = None
+        self.watched = _watched if sys.version_info >= (3, 12) else sys.gettrace
         self._unknown = 0
         self._rest = 0  # calls in which nothing is looked at
         self._until = 0.0  # the same in time, while something is being compiled
@@ -164,7 +169,9 @@ class LoopSite:
             self._until = time.perf_counter() + GLANCE
             return MISS
         now = time.perf_counter()
-        made.work += CALL + sum(map(size_of, args)) + int((now - made.last) * ITEMS if made.last else 0)
+        made.work += (
+            CALL + sum(map(size_of, args)) + int((now - made.last) * ITEMS if made.last else 0)
+        )
         made.last = now
         if made.work >= policy.work:
             self._ask(made, args)
@@ -183,6 +190,21 @@ class LoopSite:
             made = self.made[key] = Made(", ".join(map(str, key)))
             return made
 
+    def watch_errors(self) -> bool:
+        """Run plain from now on where NumPy is to report an underflow; False if that cannot be told."""
+        if self.errors is not _nothing:
+            return True
+        try:
+            from numpy import geterr
+            from numpy._core import umath
+        except ImportError:
+            return False
+        state = getattr(umath, "_extobj_contextvar", None)
+        if not isinstance(state, ContextVar) or geterr()["under"] != "ignore":
+            return False
+        self.errors, self.calm = state.get, state.get()
+        return True
+
     def _hopeless(self) -> Any:
         """A call for which there will be no code; many of them, and nobody asks any more."""
         self._unknown += 1
@@ -192,7 +214,9 @@ class LoopSite:
                 self._rest = UNKNOWN
             else:
                 reasons = [each.why for each in self.made.values() if each.why]
-                self.switch_off(reasons[-1] if reasons else "it is called with values of other types")
+                self.switch_off(
+                    reasons[-1] if reasons else "it is called with values of other types"
+                )
         return MISS
 
     def _ask(self, made: Made, args: tuple[Any, ...]) -> None:
@@ -235,7 +259,10 @@ class LoopSite:
         if made.strikes >= 4:
             made.strikes = 0
             self.entry = _miss
-            self._pause(made, f"it leaves too many calls to Python, most on line {max(made.lines, key=made.lines.__getitem__)}")
+            self._pause(
+                made,
+                f"it leaves too many calls to Python, most on line {max(made.lines, key=made.lines.__getitem__)}",
+            )
 
     # ------------------------------------------------------------------ trials
     def _try_out(self, made: Made, args: tuple[Any, ...]) -> Any:
@@ -264,7 +291,7 @@ class LoopSite:
         spent = time.perf_counter() - began
         if not same(result, wanted) or not same(args, copies):
             return self._differs(args, copies, f"{result!r:.60} and not {wanted!r:.60}", wanted)
-        made.speedup = spent / max(took, 1e-9)
+        made.speedup = spent / (took + ENTERED)
         if made.speedup < NO_SLOWER:
             self._put_off(made, f"Python is quicker on such values ({1 / made.speedup:.2f} times)")
             return result
@@ -290,7 +317,9 @@ class LoopSite:
         self._rest = made.pause
         made.pause *= 4
 
-    def _differs(self, args: tuple[Any, ...], copies: tuple[Any, ...], what: str, wanted: Any) -> Any:
+    def _differs(
+        self, args: tuple[Any, ...], copies: tuple[Any, ...], what: str, wanted: Any
+    ) -> Any:
         """A bug of ours that a trial has found: nothing of it stays."""
         for ours, theirs in zip(args, copies, strict=True):
             if _is_array(ours) and ours.flags.writeable:
@@ -309,6 +338,19 @@ class LoopSite:
 
 def _miss(*args: Any) -> Any:
     return MISS
+
+
+def _nothing() -> None:
+    return None
+
+
+def _watched() -> Any:
+    """The tracer, debugger or coverage tool that wants to see each line; None if there is none."""
+    found = sys.gettrace()
+    if found is None and sys.version_info >= (3, 12):
+        tools = sys.monitoring
+        return tools.get_tool(tools.DEBUGGER_ID) or tools.get_tool(tools.COVERAGE_ID)
+    return found
 
 
 # ---------------------------------------------------------------------- values
@@ -353,10 +395,10 @@ def size_of(value: Any) -> int:
     """About how much work an argument stands for."""
     kind = type(value)
     if kind is int:
-        return min(abs(value), 1000)
+        return int(min(abs(value), 1000))
     if kind is list:
         inner = len(value[0]) if value and type(value[0]) is list else 1
-        return len(value) * max(inner, 1)
+        return int(len(value) * max(inner, 1))
     if kind is str:
         return len(value)
     return int(value.size) if _is_array(value) else 1
@@ -384,9 +426,15 @@ def same(left: Any, right: Any) -> bool:
     if kind is not type(right):
         return False
     if kind is float:
-        return struct.pack("d", left) == struct.pack("d", right) or (left != left and right != right)
+        return struct.pack("d", left) == struct.pack("d", right) or (
+            left != left and right != right
+        )
     if kind in (list, tuple):
         return len(left) == len(right) and all(map(same, left, right))
     if hasattr(left, "tobytes"):
-        return bool(left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes())
+        return bool(
+            left.dtype == right.dtype
+            and left.shape == right.shape
+            and left.tobytes() == right.tobytes()
+        )
     return bool(left == right)

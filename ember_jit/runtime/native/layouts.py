@@ -111,6 +111,7 @@ def layouts() -> Layouts | str:
 
 
 def interpreter_reason() -> str | None:
+    """Why nothing is known of the layouts of this interpreter, or None."""
     low, high = SUPPORTED_PYTHONS
     if sys.implementation.name != "cpython":
         return f"the layouts of {sys.implementation.name} are not known"
