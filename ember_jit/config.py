@@ -20,7 +20,9 @@ class Config:
         buffers: bytes of freed outputs that the pool of numeric kernels keeps (`EMBER_JIT_BUFFERS`, in MiB, or `off`).
         cache_dir: where compiled kernels are kept (`EMBER_JIT_CACHE`); "" for the usual place, None for nowhere (`off`).
         cache_limit: bytes that the cache may take (`EMBER_JIT_CACHE_LIMIT`, in MiB).
-        threads: threads that one large kernel may use (`EMBER_JIT_THREADS`); 0: as many as there are cores.
+        background: make kernels beside the plain code that runs, not before it (`EMBER_JIT_BACKGROUND`; `off` for no).
+        threads: threads that one large kernel may use (`EMBER_JIT_THREADS`).  One by default: what is large
+            enough to divide waits for memory, and more threads were measured to lose.
         full_traceback: keep the runtime's own frames in tracebacks (`EMBER_JIT_FULL_TRACEBACK`).
     """
 
@@ -33,7 +35,8 @@ class Config:
     buffers: int = 256 << 20
     cache_dir: str | None = ""
     cache_limit: int = 256 << 20
-    threads: int = 0
+    background: bool = True
+    threads: int = 1
 
 
 def _positive(name: str, default: int) -> int:
@@ -66,5 +69,6 @@ def config() -> Config:
         buffers=_mebibytes("EMBER_JIT_BUFFERS", 256),
         cache_dir=_cache_dir(),
         cache_limit=_mebibytes("EMBER_JIT_CACHE_LIMIT", 256),
-        threads=_positive("EMBER_JIT_THREADS", 0),
+        background=os.environ.get("EMBER_JIT_BACKGROUND", "").strip().lower() not in ("off", "0"),
+        threads=_positive("EMBER_JIT_THREADS", 1),
     )

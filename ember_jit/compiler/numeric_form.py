@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from ember_jit.compiler.codegen.numeric import marker, with_kernels
-from ember_jit.compiler.native_code import emit
+from ember_jit.compiler.native_code import emit, entry_kept
 from ember_jit.compiler.passes.numeric_names import numpy_module
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
 from ember_jit.compiler.specialise import specialiser
@@ -70,7 +70,7 @@ def numeric_form(
 
 
 def _site(region: NumericRegion, unit: Unit, owner: Any) -> Site | None:
-    specialise = specialiser(cast(Numerics, unit.options.numerics), emit)
+    specialise = specialiser(cast(Numerics, unit.options.numerics), emit, entry_kept)
     site = Site(region, specialise, unit.disabled, unit.internal_error, lambda: left_off(unit))
     if any(each.kind == "field" for each in region.inputs) and not site.watch_owner(type(owner)):
         return None

@@ -1,6 +1,6 @@
 """From the values that enter a region to a kernel for values like these: typed, emitted, loaded, tried out.
 
-`Site.again` asks for one when no kernel that it has fits.  A region of types that cannot be kept bit for
+`Site.again` asks for one when no kernel that it has fits.  Typing is quick and done at that call.  A region of types that cannot be kept bit for
 bit, or whose kernel is no quicker than NumPy on the very values at hand, gets none, and the reason is shown.
 """
 
@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
-from ember_jit.compiler.native_code import Emit
+from ember_jit.compiler.native_code import WITHOUT_LLVMLITE, Emit, Kept
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
 from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
+from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
 from ember_jit.runtime.native.signature import MISS
@@ -50,32 +51,76 @@ _NUMBERS: dict[type, tuple[Kind, str]] = {
 }
 
 
-def specialiser(numerics: Numerics, emit: Emit) -> Callable[[Site, tuple[Any, ...]], Kernel | str]:
-    """What a site asks for kernels; `emit` turns a typed program into an entry, or says why not."""
+def specialiser(
+    numerics: Numerics, emit: Emit, kept: Kept
+) -> Callable[[Site, tuple[Any, ...]], Making | Kernel | str]:
+    """What a site asks for kernels.
 
-    def specialise(site: Site, args: tuple[Any, ...]) -> Kernel | str:
+    Args:
+        numerics: the mode; what has no fast kernel may have a strict one.
+        emit: turns a typed program into an entry, or says why not.
+        kept: the entry of a typed program that has been compiled before, or None.
+    """
+    modes: tuple[Numerics, ...] = ("fast", "strict") if numerics == "fast" else ("strict",)
+
+    def specialise(site: Site, args: tuple[Any, ...]) -> Making | Kernel | str:
         began = time.perf_counter()
         region: NumericRegion = site.region
         outputs = result_steps(region)
-        modes: tuple[Numerics, ...] = ("fast", "strict") if numerics == "fast" else ("strict",)
-        for mode in modes:  # what has no fast kernel may have a strict one
-            try:
-                seen = [seen_as(each, site.ndarray) for each in args]
-                found = typed(region, outputs, seen, mode)
-            except Unfit as reason:
-                return str(reason)
-            entry = emit(found)
-            if not isinstance(entry, str):
-                break
-        if isinstance(entry, str):
-            return entry
-        took = (time.perf_counter() - began) * 1e3
-        speedup = _tried(entry, region, outputs, args, found)
-        if speedup is not None and speedup < _NO_SLOWER:
-            return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
-        return Kernel(entry, describe(args), Details(found, took, speedup))
+        try:
+            seen = [seen_as(each, site.ndarray) for each in args]
+            forms = [typed(region, outputs, seen, mode) for mode in modes]
+        except Unfit as reason:
+            return str(reason)
+        making = Making(region, forms, emit)
+        making.seconds = time.perf_counter() - began
+        for form in forms:
+            entry = kept(form)
+            if entry is not None:
+                making.made, making.entry = form, entry
+                making.seconds = time.perf_counter() - began
+                return making.finish(args)
+        return making
 
     return specialise
+
+
+class Making:
+    """A kernel that is being made: machine code on any thread, the trial where values are at hand.
+
+    Attributes:
+        made: the typed program that was compiled.
+        entry: its entry, or why there is none.
+        seconds: what that took.
+    """
+
+    def __init__(self, region: NumericRegion, forms: list[Typed], emit: Emit) -> None:
+        self.region = region
+        self.forms = forms
+        self.emit = emit
+        self.made = forms[0]
+        self.entry: Callable[..., Any] | str = "it was not made"
+        self.seconds = 0.0
+
+    def make(self) -> None:
+        """Compile the first form that can be."""
+        began = time.perf_counter()
+        for form in self.forms:
+            self.made, self.entry = form, self.emit(form)
+            if not isinstance(self.entry, str):
+                break
+        self.seconds += time.perf_counter() - began
+
+    def finish(self, args: tuple[Any, ...]) -> Kernel | str:
+        """The kernel, unless NumPy is quicker on these values or on more like them."""
+        if isinstance(self.entry, str):
+            if self.entry == WITHOUT_LLVMLITE:
+                load("llvmlite", "llvmlite.binding")  # warns once, here: this is the user's thread
+            return self.entry
+        speedup = _tried(self.entry, self.region, result_steps(self.region), args, self.made)
+        if speedup is not None and speedup < _NO_SLOWER:
+            return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
+        return Kernel(self.entry, describe(args), Details(self.made, self.seconds * 1e3, speedup))
 
 
 def seen_as(value: Any, array: type) -> Seen:

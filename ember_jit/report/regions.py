@@ -23,6 +23,7 @@ def _region(site: Site) -> Region:
     line, why = region.boundary
     made = [Specialised(kernel.seen, _outcome(kernel)) for kernel in site.kernels]
     made += [Specialised(seen, f"NumPy: {reason}") for seen, reason in site.refused.items()]
+    made += [Specialised(seen, "NumPy, while a kernel is being made") for seen in site.pending()]
     return Region(
         region.number,
         first,

@@ -5,7 +5,8 @@
                                   else: y = (x * a + b) * c
 
 `entry` is the kernel that was right last time; it checks its arguments itself and answers `MISS` when they are
-others.  `again` looks for one that fits, or has one made.  A site that only misses switches itself off.
+others.  `again` looks for one that fits, or has one made: machine code in the background, while the plain
+statements run; then a call with such values at hand tries it out.  A site that only misses switches itself off.
 
 Invariants: nothing that can be seen has happened when the answer is `MISS`; a site never imports NumPy, it
 begins with the first array that it meets; what a kernel is made of, the compiler knows (`specialise`).
@@ -19,8 +20,10 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from ember_jit.errors import DependencyWarning
+from ember_jit.runtime import background
 from ember_jit.runtime.class_tags import class_tag
 from ember_jit.runtime.native.signature import MISS
 
@@ -45,7 +48,30 @@ class Kernel:
     details: Any
 
 
-Specialise = Callable[["Site", tuple[Any, ...]], "Kernel | str"]
+class Making(Protocol):
+    """A kernel that is being made."""
+
+    def make(self) -> None:
+        """Make its machine code; knows the values' types, not the values, and may run on any thread."""
+
+    def finish(self, args: tuple[Any, ...]) -> Kernel | str:
+        """The kernel, tried out on `args`, or why there is none."""
+
+
+Specialise = Callable[["Site", tuple[Any, ...]], "Making | Kernel | str"]
+"""A kernel that need not be made, or one that has to be, or why there is none."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A kernel that is being made."""
+
+    making: Making
+    job: background.Job
+    seen: tuple[str, ...]
+
+
+_PENDING: Any = object()
 
 
 class Site:
@@ -87,7 +113,7 @@ class Site:
         self._disabled = disabled
         self._report = report
         self._left_off = left_off
-        self._known: dict[tuple[Any, ...], Kernel | None] = {}
+        self._known: dict[tuple[Any, ...], Kernel | _Pending | None] = {}
         self._misses = 0
         self._rest = 0
         self._lock = threading.RLock()
@@ -133,11 +159,15 @@ class Site:
             return MISS
         try:
             found = self._again(args)
+        except DependencyWarning:
+            raise  # the user has turned it into an error
         except RecursionError:
             return MISS  # no room on the stack to compile
         except Exception as exc:  # noqa: BLE001 - a bug of ours must not break the user's call (EMB010)
             self.switch_off(f"internal compiler error: {type(exc).__name__}: {exc} [EMB010]")
             self._report(exc)
+            return MISS
+        if found is _PENDING:
             return MISS
         if found is MISS:
             self._misses += 1
@@ -165,31 +195,62 @@ class Site:
                 self.entry = kernel.entry
                 return found
         key = _key(args, self.ndarray)
-        if key in self._known:
-            self.flagged += self._known[key] is not None
+        known = self._known.get(key, _PENDING)
+        if known is None or isinstance(known, Kernel):
+            self.flagged += known is not None
             return MISS
         made = self._make(key, args)
-        if made is None:
-            return MISS
+        if made is _PENDING or made is None:
+            return MISS if made is None else made
         found = made.entry(*args)
         self.flagged += found is MISS
         return found
 
-    def _make(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | None:
+    def _make(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+        """The kernel for such values, None if there is none, or `_PENDING`."""
         with self._lock:
-            if key in self._known:
-                return self._known[key]
-            if len(self.kernels) >= MOST_KERNELS or len(self._known) >= 4 * MOST_KERNELS:
-                return None
-            made = self._specialise(self, args)
-            if isinstance(made, str):
-                self.refused[describe(args)] = made
-                self._known[key] = None
-                return None
-            self._known[key] = made
-            self.kernels.append(made)
-            self.entry = made.entry
+            known = self._known.get(key, _PENDING)
+            if known is _PENDING:
+                if len(self.kernels) >= MOST_KERNELS or len(self._known) >= 4 * MOST_KERNELS:
+                    return None
+                return self._settle(key, args, self._begin(key, args))
+            if not isinstance(known, _Pending):
+                return known
+            if not known.job.done:
+                background.tend()
+                return _PENDING
+            if known.job.error is not None:
+                raise known.job.error
+            return self._settle(key, args, known.making.finish(args))
+
+    def _begin(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | str | None:
+        """Have a kernel made; None if that goes on in the background."""
+        made = self._specialise(self, args)
+        if isinstance(made, Kernel | str):
             return made
+        if background.is_on():
+            self._known[key] = _Pending(made, background.submit(made.make), describe(args))
+            return None
+        made.make()
+        return made.finish(args)
+
+    def _settle(
+        self, key: tuple[Any, ...], args: tuple[Any, ...], made: Kernel | str | None
+    ) -> Any:
+        if made is None:
+            return _PENDING
+        if isinstance(made, str):
+            self.refused[describe(args)] = made
+            self._known[key] = None
+            return None
+        self._known[key] = made
+        self.kernels.append(made)
+        self.entry = made.entry
+        return made
+
+    def pending(self) -> list[tuple[str, ...]]:
+        """What kernels are being made for, to read."""
+        return [each.seen for each in self._known.values() if isinstance(each, _Pending)]
 
     def _why_missed(self) -> str:
         if self.flagged:

@@ -5,6 +5,7 @@
     with record_schedule() as schedule    what overlapped
     with loops_at_once()                  loops are compiled in the call that meets them
     with fake_clock() as clock            virtual time: leaves sleep on `clock`, or have a `fake_latency`
+    wait_for_kernels()                    the kernels and loops that calls have asked for are made
 
 With pytest there are the fixtures `ember_schedule` and `ember_clock` (`testing.plugin`).  Names are imported
 when they are first asked for.
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ember_jit.protocols import ExecutorLike, OperatorLike
     from ember_jit.testing.clock import FakeClock, fake_clock
+    from ember_jit.testing.kernels import wait_for_kernels
     from ember_jit.testing.latency import fake_latency
-    from ember_jit.testing.loops import loops_at_once, wait_for_loops
+    from ember_jit.testing.loops import loops_at_once
     from ember_jit.testing.plain import eager
     from ember_jit.testing.same import assert_same
     from ember_jit.testing.schedule import Schedule, record_schedule
@@ -34,7 +36,7 @@ __all__ = [
     "fake_latency",
     "loops_at_once",
     "record_schedule",
-    "wait_for_loops",
+    "wait_for_kernels",
 ]
 _HOMES = {
     "ExecutorLike": "protocols",
@@ -47,7 +49,7 @@ _HOMES = {
     "fake_latency": "testing.latency",
     "loops_at_once": "testing.loops",
     "record_schedule": "testing.schedule",
-    "wait_for_loops": "testing.loops",
+    "wait_for_kernels": "testing.kernels",
 }
 
 

@@ -1,4 +1,7 @@
-"""Compiled loops without waiting: in tests, code is made in the first call and used from then on."""
+"""Compiled loops without waiting: in tests, code is made in the first call and used from then on.
+
+Where the cost model is to be as users have it, `wait_for_kernels` waits for what is being compiled.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 
-from ember_jit.runtime.loops import workshop
 from ember_jit.runtime.loops.site import policy
 
 
@@ -28,8 +30,3 @@ def loops_at_once(trial: bool = False) -> Iterator[None]:
     finally:
         for field in fields(policy):
             setattr(policy, field.name, getattr(before, field.name))
-
-
-def wait_for_loops(timeout: float = 60.0) -> bool:
-    """Wait until every loop that is being compiled is ready; False if that took longer than `timeout` seconds."""
-    return workshop.wait(timeout)

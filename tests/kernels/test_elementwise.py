@@ -6,7 +6,7 @@ from native import prepare, run
 from reference import evaluate, same_bits, samples
 
 from ember_jit.compiler import kernels
-from ember_jit.ir.program import DTYPES, ELEMENTWISE, TRANSCENDENTAL, Builder
+from ember_jit.ir.program import DTYPES, ELEMENTWISE, FLAGS, TRANSCENDENTAL, Builder
 
 pytestmark = pytest.mark.numeric
 
@@ -161,3 +161,36 @@ def test_the_flags_and_the_callers_environment():
         assert call() == 4
         assert libm.fetestexcept(divide_by_zero) == before
     libm.feclearexcept(63)
+
+
+@pytest.mark.parametrize("dtype", ["d", "f"])
+@pytest.mark.parametrize("name", ["add", "multiply", "fmax"])
+def test_of_two_nans_that_differ_numpy_keeps_one(name, dtype):
+    """Which one, depends on where in its loop they are: the kernel gives up, unless both are the same."""
+    nan = np.full(9, np.nan, dtype)
+    program = binary_program(name, dtype)
+    assert run(program, [nan, -nan], (1, 9))[0] == FLAGS["doubt"]
+    agree(program, [nan, nan], (1, 9), must_run=True)
+    agree(program, [nan, np.ones(9, dtype)], (1, 9), must_run=True)
+    scaled = binary_program(name, dtype, ("contiguous", "scalar"))
+    assert run(scaled, [nan, np.array(np.nan, dtype)], (1, 9))[0] == FLAGS["doubt"]
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1.0, 0.0, -0.0])
+def test_constants_that_invite_simplification_keep_the_nans(factor):
+    nans = np.array([np.nan, -np.nan, 1.0] * 7)
+    for name in ("multiply", "true_divide", "add", "subtract"):
+        for swapped in (False, True):
+            build = Builder()
+            args = [build.input("d"), build.const(factor, "d")]
+            program = build.program(build.op(name, *(reversed(args) if swapped else args)))
+            agree(program, [nans], (1, nans.size))
+
+
+def test_a_mask_half_of_which_is_constant():
+    """LLVM aborts over this if a quiet comparison is its own constrained one."""
+    build = Builder()
+    x, whole = build.input("d"), build.input("l")
+    nothing = build.cast(build.op("subtract", whole, whole), "d")
+    program = build.program(build.op("fmax", x, nothing))
+    agree(program, [np.arange(-4.0, 5.0), np.arange(9)], (1, 9))

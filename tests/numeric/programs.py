@@ -1,20 +1,16 @@
-"""Random array programs, and the comparison of a compiled one with the plain one, to the last bit.
+"""Random array programs.
 
-A program is a function of a few values: a run of assignments over operators, ufuncs, `where`, casts, views and
-reductions, in which nothing is certain to be an array or to fit.  What NumPy makes of it, an exception
-included, is what the compiled function has to make of it.
+A program is a function of a few values: a run of statements over operators, ufuncs, `where`, casts, views,
+reductions and changes in place, in which nothing is certain to be an array or to fit.  What NumPy makes of it, an
+exception included, is what the compiled function has to make of it.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
 import linecache
 import random
-import types
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,32 +22,20 @@ UFUNCS_1 = "exp log sqrt sin cos tanh abs square exp2 log1p expm1 floor ceil rin
 UFUNCS_2 = (
     "maximum minimum add multiply arctan2 hypot fmax copysign logaddexp power logical_and".split()
 )
+IN_PLACE = ["+=", "-=", "*=", "/=", "**=", "//="]
+STORES = [
+    "{0} += {2}", "{0} *= {1}", "{0}[...] = {2}", "{0}[1:] = {1}[:-1]", "{0}[1:] += {0}[:-1]", "{0}[::2] -= {2}",
+    "np.multiply({0}, {1}, out={0})", "np.exp({0}, out={0})", "np.add({0}[1:], {1}[:-1], out={0}[:-1])",
+]  # fmt: skip
 REDUCTIONS = "sum max min mean std var prod any all argmax argmin".split()
-SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e308, 5e-324, -1.0, 1.0, 0.5]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one call did."""
-
-    value: Any
-    raised: tuple[str, str] | None
-    warned: tuple[tuple[str, str, int], ...]
 
 
 def source_of_program(rng: random.Random, *, friendly: bool) -> str:
     """The text of a random function `program(x, y, w, a, n)`; a friendly one seldom fails."""
     names = ["x", "y", "w", "a", "n"]
-    lines = []
+    lines: list[str] = []
     for index in range(rng.randint(1, 5)):
-        target = f"t{index}"
-        if names[5:] and rng.random() < 0.15:
-            target = rng.choice(names[5:])
-            sign = rng.choice(["+=", "-=", "*=", "/="])
-            lines.append(f"{target} {sign} {_expression(rng, names, 1, friendly)}")
-            continue
-        lines.append(f"{target} = {_expression(rng, names, rng.randint(1, 3), friendly)}")
-        names.append(target)
+        lines += _statement(rng, names, f"t{index}", friendly)
     made = names[5:] or ["x"]
     kept = rng.sample(made, rng.randint(1, min(3, len(made))))
     end = rng.random()
@@ -64,6 +48,34 @@ def source_of_program(rng: random.Random, *, friendly: bool) -> str:
     else:
         lines.append(f"return [{', '.join(kept)}]")
     return "def program(x, y, w, a, n):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _statement(rng: random.Random, names: list[str], target: str, friendly: bool) -> list[str]:
+    """One statement, in lines; its target is a name from then on."""
+    way = rng.random()
+    inner = lambda depth=1: _expression(rng, names, depth, friendly)  # noqa: E731
+    if names[5:] and way < 0.13:
+        return [f"{rng.choice(names[5:])} {rng.choice(IN_PLACE)} {inner()}"]
+    if way < 0.17:
+        return [rng.choice(STORES).format(*rng.sample(names[:3], 2), inner())]
+    value = inner(rng.randint(1, 3))
+    if way < 0.20 and names[5:]:
+        carried = rng.choice(names[5:])
+        lines = [f"for _ in range(2): {carried} = {carried} * {inner()} - {carried}"]
+    elif way < 0.23:
+        state = rng.choice(["all='ignore'", "divide='raise'", "invalid='raise', over='ignore'"])
+        lines = [f"with np.errstate({state}):", f"    {target}e = {inner(2)}"]
+        lines.append(f"    {target}f = {target}e * {inner()} + {target}e")
+        names += [f"{target}e", f"{target}f"]
+    elif way < 0.25:
+        lines = ["try:", f"    {target} = {value}", f"    {target} = {target} / {inner()}"]
+        lines += ["except Exception as exc:", f"    {target} = len(str(exc))"]
+        names.append(target)
+        return lines
+    else:
+        lines = []
+    names.append(target)
+    return [*lines, f"{target} = {value}"]
 
 
 def _expression(rng: random.Random, names: list[str], depth: int, friendly: bool) -> str:
@@ -111,188 +123,3 @@ def function_of(source: str) -> Callable[..., Any]:
     exec(compile(source, filename, "exec", dont_inherit=True), space)
     made: Callable[..., Any] = space["program"]
     return made
-
-
-def friendly_inputs(rng: random.Random) -> tuple[Any, ...]:
-    """Values for `x, y, w, a, n` that fit each other."""
-    shape = rng.choice(
-        [
-            (7,),
-            (33,),
-            (4, 5),
-            (3, 17),
-            (2, 3, 4),
-            (300,),
-            (9, 9),
-            (1030,),
-            (6, 130),
-            (3, 260),
-            (20000,),
-        ]
-    )
-    kind = rng.choice("dfdfdfl")
-    plain = rng.random() < 0.8
-    shapes = [
-        shape,
-        shape,
-        rng.choice([shape, shape, shape[-1:], (*shape[:-1], 1)] if shape[1:] else [shape]),
-    ]
-    x, y, w = (_array(rng, each, kind, plain) for each in shapes)
-    return x, y, w, rng.choice([0.5, 2.0, -3.25, np.float32(1.5), 1e-9]), rng.choice([2, 0.5, 7])
-
-
-def inputs_of(rng: random.Random) -> tuple[Any, ...]:
-    """Values for `x, y, w, a, n`, some of which do not fit."""
-    shapes = [(7,), (33,), (4, 5), (3, 17), (2, 3, 4), (40,), (300,), (9, 9), (1030,), (6, 130)]
-    odd = rng.random() < 0.2
-    shape = rng.choice([(1, 6), (5, 1), (1,), (0,), (3, 0), (0, 4), ()] if odd else shapes)
-    kind = rng.choice("BhiIlLq?eF" if rng.random() < 0.2 else "dddff")
-    x = _array(rng, shape, kind)
-    other = kind if rng.random() < 0.85 else rng.choice("dflh?")
-    y = _array(rng, shape if rng.random() < 0.9 else rng.choice([(5,), (4, 1), (7,), shape]), other)
-    last = rng.choice([shape, shape, shape[-1:], (*shape[:-1], 1)])
-    w = _array(rng, last, kind if rng.random() < 0.9 else "d")
-    scalars = [
-        2,
-        0.5,
-        -3.0,
-        1e300,
-        300,
-        -1,
-        0,
-        0.0,
-        True,
-        np.float32(1.5),
-        np.float64(2),
-        np.int8(3),
-        2**70,
-    ]
-    a, n = rng.choice(scalars[1:3] * 5 + scalars), rng.choice(scalars[:2] * 5 + scalars)
-    if rng.random() < 0.02:
-        x = x.view(type("Sub", (np.ndarray,), {}))
-    if rng.random() < 0.05:
-        y = x
-    if rng.random() < 0.05 and x.ndim:
-        y = x[..., ::-1]
-    return x, y, w, a, n
-
-
-def _array(rng: random.Random, shape: tuple[int, ...], kind: str, plain: bool = False) -> Any:
-    seed = np.random.default_rng(rng.getrandbits(32))
-    if kind in "fdeF":
-        made = (seed.standard_normal(shape) * rng.choice([1, 1, 1, 10, 1e3])).astype(kind)
-        if rng.random() < 0.15 and made.size and not plain:
-            for _ in range(3):
-                with np.errstate(all="ignore"):
-                    made.flat[seed.integers(made.size)] = rng.choice(SPECIAL)
-    elif kind == "?":
-        made = seed.random(shape) < 0.5
-    else:
-        made = seed.integers(0 if kind in "BHILQ" else -50, 100, shape).astype(kind)
-    made = np.asarray(made)
-    way = 1.0 if plain else rng.random()
-    if made.ndim and way < 0.08:
-        made = np.repeat(made, 2, axis=-1)[..., ::2]
-    elif made.ndim and way < 0.12:
-        made = made[::-1]
-    elif made.ndim == 2 and way < 0.16:
-        made = np.asfortranarray(made)
-    elif made.ndim and way < 0.18:
-        made = made.astype(made.dtype.newbyteorder())
-    return made
-
-
-def outcome(function: Callable[..., Any], args: tuple[Any, ...], state: dict[str, str]) -> Outcome:
-    """Call it, and note all that can be seen."""
-    with warnings.catch_warnings(record=True) as caught, np.errstate(**state):
-        warnings.simplefilter("always")
-        value, raised = None, None
-        try:
-            value = function(*args)
-        except Exception as exc:  # noqa: BLE001 - whatever it raises is what is compared
-            line = (
-                exc.__traceback__.tb_next.tb_lineno
-                if exc.__traceback__ and exc.__traceback__.tb_next
-                else 0
-            )
-            raised = (type(exc).__name__, f"{exc} at {line}")
-    warned = tuple((str(w.message), w.category.__name__, w.lineno) for w in caught)
-    return Outcome(value, raised, warned)
-
-
-def compared(
-    plain: Callable[..., Any],
-    compiled: Callable[..., Any],
-    args: tuple[Any, ...],
-    state: dict[str, str],
-) -> str:
-    """What differs between the two on these arguments, their contents afterwards included; they are put back."""
-    before = [np.copy(each) if isinstance(each, np.ndarray) else each for each in args]
-    known = outcome(plain, args, state)
-    after = [np.copy(each) if isinstance(each, np.ndarray) else each for each in args]
-    if _bits(before) != _bits(after):  # results may be arguments: keep what they were
-        known = Outcome(copy.deepcopy(known.value), known.raised, known.warned)
-    _put_back(args, before)
-    found = outcome(compiled, args, state)
-    answer = difference(known, found, layout=_bits(before) == _bits(after))
-    if not answer and _bits(args) != _bits(after):
-        answer = "the arguments hold other values afterwards"
-    _put_back(args, before)
-    return answer
-
-
-def _bits(values: Sequence[Any]) -> list[bytes]:
-    return [np.asarray(each).tobytes() for each in values if isinstance(each, np.ndarray)]
-
-
-def _put_back(args: tuple[Any, ...], before: list[Any]) -> None:
-    for each, value in zip(args, before, strict=True):
-        if isinstance(each, np.ndarray):
-            each[...] = value
-
-
-def difference(plain: Outcome, compiled: Outcome, *, layout: bool = True) -> str:
-    """What differs, or an empty string; strides and ownership only if `layout`."""
-    if plain.raised != compiled.raised:
-        return f"raised {compiled.raised}, not {plain.raised}"
-    if plain.warned != compiled.warned:
-        return f"warned {compiled.warned}, not {plain.warned}"
-    return _values_differ(plain.value, compiled.value, layout)
-
-
-def _values_differ(a: Any, b: Any, layout: bool) -> str:
-    if type(a) is not type(b):
-        return f"a {type(b).__name__}, not a {type(a).__name__}"
-    if isinstance(a, dict):
-        return next(
-            (d for k in a if (d := _values_differ(a[k], b[k], layout))),
-            "" if [*a] == [*b] else "keys",
-        )
-    if isinstance(a, list):
-        return next(
-            (d for x, y in zip(a, b, strict=True) if (d := _values_differ(x, y, layout))), ""
-        )
-    if isinstance(a, np.ndarray | np.generic):
-        if a.dtype != b.dtype or a.shape != b.shape:
-            return f"{b.dtype}{b.shape}, not {a.dtype}{a.shape}"
-        if isinstance(a, np.ndarray) and layout:
-            wanted = [s for s, n in zip(a.strides, a.shape, strict=True) if n > 1]
-            got = [s for s, n in zip(b.strides, b.shape, strict=True) if n > 1]
-            if a.size and (
-                wanted != got
-                or a.flags.owndata != b.flags.owndata
-                or a.flags.writeable != b.flags.writeable
-            ):
-                return f"strides {b.strides} {b.flags.owndata}, not {a.strides} {a.flags.owndata}"
-        if a.tobytes() != b.tobytes():
-            return f"other bits: {b!r}, not {a!r}"
-        return ""
-    if isinstance(a, types.NoneType):
-        return ""
-    same = a == b or (a != a and b != b)
-    return "" if same and repr(a) == repr(b) else f"{b!r}, not {a!r}"
-
-
-STATES: list[dict[str, str]] = [
-    {}, {}, {}, {"all": "ignore"}, {"divide": "ignore", "invalid": "ignore"}, {"all": "raise"}, {"under": "warn"}, {"over": "raise"},
-]  # fmt: skip

@@ -137,8 +137,7 @@ def _negative(c: Context, dtype: str, args: list[str]) -> str:
         # makes `a - b` of `a + -b`, and the NaN that comes out has the other sign.
         bits, whole = as_bits(c.text, dtype, args[0])
         kind, sign = VALUE[whole], -(2 ** (8 * size(dtype) - 1))
-        hidden = c.text.let(f'call {kind} asm "", "=r,0"({kind} {sign})')
-        flipped = binary(c.text, "xor", whole, bits, c.text.broadcast(hidden, kind))
+        flipped = binary(c.text, "xor", whole, bits, c.text.hidden(sign, kind))
         return c.text.let(f"bitcast {c.text.vector(whole)} {flipped} to {c.text.vector(dtype)}")
     return binary(c.text, "sub", dtype, c.text.splat(0, dtype), args[0])
 

@@ -20,12 +20,10 @@ from ember_jit.compiler.kernels.entry_writer import LLVM_TYPE, SIZES
 from ember_jit.runtime.native import layouts as at
 from ember_jit.runtime.native.layouts import code_name
 from ember_jit.runtime.native.signature import Result
+from ember_jit.runtime.native.splitting import SPLIT_ELEMENTS
 
 RELEASE_ELEMENTS: Final = 8192
 """Spaces from this size on are computed without the GIL (giving it up and back costs some 60 ns)."""
-
-SPLIT_ELEMENTS: Final = 1 << 18
-"""Spaces from this size on may be divided between threads (which costs some 40 us)."""
 
 POOL_BYTES: Final = 1 << 17
 """Outputs from this size on come from the pool of `runtime.native.buffers`."""

@@ -5,16 +5,26 @@ See `schedule` for the order of walks, `span` for the innermost loop, `pairwise`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Sequence
 
-from ember_jit.compiler.kernels.elementwise import EXACT, Context, cast, where
+from ember_jit.compiler.kernels.elementwise import (
+    EXACT,
+    Context,
+    as_bits,
+    binary,
+    cast,
+    compare,
+    where,
+)
 from ember_jit.compiler.kernels.machine import Machine
+from ember_jit.compiler.kernels.nans import ambiguous
 from ember_jit.compiler.kernels.pairwise import pairwise_sums
 from ember_jit.compiler.kernels.reductions import Pairwise, Reducer, reducer
 from ember_jit.compiler.kernels.schedule import Pass, Phase, Schedule
 from ember_jit.compiler.kernels.span import Source, Span, report_alerts
 from ember_jit.compiler.kernels.text import MEMORY, VALUE, Text, size
-from ember_jit.ir.program import FLAGS, REDUCTIONS, Program
+from ember_jit.ir.program import BOOL, FLAGS, FLOATS, REDUCTIONS, Program
 
 DOUBT = FLAGS["doubt"]
 
@@ -49,9 +59,12 @@ class Kernel:
         self.program = program
         self.nodes = program.nodes
         self.schedule = schedule
-        self.text = Text(lanes_of(program, schedule, machine), declarations)
+        lanes = lanes_of(program, schedule, machine)
+        self.text = Text(lanes, declarations, machine.compare_bytes)
         self.c = Context(self.text, program.numerics == "strict")
+        self.ambiguous = ambiguous(program)
         self.pitched = pitched
+        self.kept: dict[int, int] = {}  # so far
         self.values: dict[int, str] = {}  # of row and scalar rank, in every lane
         self.row_pointers: list[str] = []
         self.weights = {
@@ -145,6 +158,7 @@ class Kernel:
 
     def _reduced(self, index: int, result: str) -> None:
         self.values[index] = self.text.broadcast(result, VALUE[self.nodes[index].dtype])
+        self._watch(index, (self.values[index],))
         report_alerts(self.c, self.status)
 
     def _row(
@@ -170,6 +184,7 @@ class Kernel:
             if one is None:
                 break
             self._pass(one, reducers, states, slots)
+            self.kept |= {n: o for n, o in one.stores if self.schedule.kept.get(n) == o}
         for position in phase.row_stores:
             output = self.program.outputs[position]
             pointer = self.row_pointers[len(self.program.operands) + position]
@@ -205,7 +220,10 @@ class Kernel:
         if node.op == "input":
             assert isinstance(node.value, int)
             here = self.row_pointers if node.rank == "row" else self.pointers
-            return text.load_scalar(node.dtype, here[node.value])
+            value = text.load_scalar(node.dtype, here[node.value])
+            self._watch(index, (value,))
+            report_alerts(self.c, self.status)
+            return value
         if node.op == "count":
             whole = self.columns
             if node.rank == "scalar" and not self.schedule.flat:
@@ -229,8 +247,18 @@ class Kernel:
         node = self.nodes[index]
         if node.op == "const":
             assert node.value is not None
+            if self.c.strict and node.dtype in FLOATS and node.value in (0, 1, -1):
+                return self._unknown(node.value, node.dtype)
             return self.text.splat(node.value, node.dtype)
         return self.values[index]
+
+    def _unknown(self, value: float, dtype: str) -> str:
+        """A constant that LLVM must not see: `x * -1.0` is no negation for it where x is a NaN."""
+        text = self.text
+        letter = "q" if dtype == "d" else "i"
+        bits = int.from_bytes(struct.pack(f"<{dtype}", value), "little", signed=True)
+        hidden = text.hidden(bits, VALUE[letter])
+        return text.let(f"bitcast {text.vector(letter)} {hidden} to {text.vector(dtype)}")
 
     def _apply(self, index: int, known: dict[int, str]) -> str:
         """Write one operation on vectors."""
@@ -243,7 +271,23 @@ class Kernel:
             return cast(self.c, source, node.dtype, args[0])
         if node.op == "where":
             return where(self.text, node.dtype, args)
-        return EXACT[node.op](self.c, source, args)
+        value = EXACT[node.op](self.c, source, args)
+        self._watch(index, args)
+        return value
+
+    def _watch(self, index: int, values: Sequence[str]) -> None:
+        """Give the call up if this is a NaN, or of two arguments both are, and not the same (`nans`)."""
+        if index not in self.ambiguous:
+            return
+        text, dtype = self.text, self.nodes[index].dtype
+        doubt = compare(text, "uno", dtype, values[0], values[0])
+        if len(values) == 2:
+            (a, whole), (b, _) = (as_bits(text, dtype, value) for value in values)
+            both = binary(
+                text, "and", BOOL, doubt, compare(text, "uno", dtype, values[1], values[1])
+            )
+            doubt = binary(text, "and", BOOL, both, compare(text, "ne", whole, a, b))
+        self.c.alert(doubt)
 
     # Passes over a row.
 
@@ -283,15 +327,11 @@ class Kernel:
             else:
                 self._reduced(i, own[i].result(state))
 
-    def _targets(self, one: Pass) -> list[int]:
-        stored = [self.program.outputs[position] for position in one.stores]
-        return [*stored, *(self.nodes[i].args[0] for i in one.reductions)]
-
     def _tiles(
         self, one: Pass, reducers: list[tuple[Reducer, int]], states: list[list[str]]
     ) -> list[list[str]]:
         """Walk along the row, in tiles if NumPy's loops take part."""
-        elements = self.schedule.elements(self._targets(one))
+        elements = self.schedule.elements(self.schedule.targets(one), self.kept)
         if not any(self.schedule.by_loop(index) for index in elements):
             return self._walk(one, "0", self.columns, reducers, states)
         text = self.text
@@ -324,17 +364,18 @@ class Kernel:
         states: list[list[str]],
     ) -> list[list[str]]:
         """`count` elements of the row from `begin` on: up to `TILE` where loops take part."""
-        targets = self._targets(one)
-        elements = self.schedule.elements(targets)
+        elements = self.schedule.elements(self.schedule.targets(one), self.kept)
         depths = self.schedule.depths(elements)
         outs: dict[int, str] = {}  # the output, or the tile's buffer, that holds a node's values
         stores = []
-        for position in one.stores:
-            node = self.program.outputs[position]
-            pointer = self._at(len(self.program.operands) + position, self.nodes[node].dtype, begin)
+        for node, position in one.stores:
+            pointer = self._output(node, position, begin)
             stores.append((node, self.nodes[node].dtype, pointer))
             outs.setdefault(node, pointer)
-        leaves: dict[int, Source] = {}
+        leaves = {
+            node: Source(self._output(node, position, begin), self.nodes[node].dtype)
+            for node, position in self.kept.items()
+        }
         for depth in range(1, 1 + max(depths.values(), default=0)):
             called = [i for i in elements if depths[i] == depth and self.schedule.by_loop(i)]
             self._call_loops(called, begin, count, leaves, outs)
@@ -349,6 +390,9 @@ class Kernel:
             leaves,
         )
         return span.emit(count, states, begin)
+
+    def _output(self, node: int, position: int, begin: str) -> str:
+        return self._at(len(self.program.operands) + position, self.nodes[node].dtype, begin)
 
     def _at(self, k: int, dtype: str, begin: str) -> str:
         pointer = self.row_pointers[k]

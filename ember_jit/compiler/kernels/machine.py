@@ -39,6 +39,14 @@ class Machine:
         return 32 if self.has("avx2") else 16
 
     @property
+    def compare_bytes(self) -> int:
+        """The widest register with one quiet comparison that gives a mask in a register; 0 if there is none.
+
+        AVX-512 compares into registers for masks, and LLVM's own comparison is at home there.
+        """
+        return 32 if self.x86 and self.has("avx") and self.vector_bytes < 64 else 0
+
+    @property
     def fused(self) -> bool:
         """Whether there is a fused multiply-add in hardware (fast mode's polynomials need it)."""
         return self.has("fma") or self.arm

@@ -104,6 +104,8 @@ def module_text(program: Program, machine: Machine, name: str = "kernel") -> str
             "  store i32 %masked, ptr %now, align 4",
             "  call void @llvm.x86.sse.ldmxcsr(ptr %now)",
         ]
+        if program.loops():
+            lines.append('  call void asm sideeffect "fnclex", ""()')
     lines += _choice(program, strided)
     if guarded:
         reported = sum(FLAGS[word] for word in ("invalid", "divide", "overflow"))
@@ -133,7 +135,8 @@ def call_loop(guarded: bool) -> str:
 
     Some of the loops clear the sticky flags when they are done (NumPy reads them after each ufunc), so what
     was raised before is noted first; in a function of its own, no arithmetic can come between the note and the
-    call.  Others raise theirs with `feraiseexcept`, which sets some of them in the x87 unit alone.
+    call.  Others raise theirs with `feraiseexcept`, which sets some of them in the x87 unit alone (cleared once,
+    where the kernel begins: its flags, too, stay set).
     """
     parameters = "ptr %loop, ptr %args, ptr %length, ptr %steps, ptr %data, ptr %status"
     reported = sum(FLAGS[word] for word in ("invalid", "divide", "overflow"))
@@ -141,7 +144,6 @@ def call_loop(guarded: bool) -> str:
         "  %now = alloca i32, align 4",
         "  call void @llvm.x86.sse.stmxcsr(ptr %now)",
         "  %sticky = load i32, ptr %now, align 4",
-        '  call void asm sideeffect "fnclex", ""()',
     ]
     after = [
         '  %word = call i16 asm sideeffect "fnstsw %ax", "={ax}"()',

@@ -3,19 +3,21 @@
 A reduction is a barrier: what needs its result is computed after all that it reduces.  Reductions
 to a scalar cut the program into *phases*, each of which walks over the whole space; reductions to
 a row value cut the work on one row into *passes*.  A value of element rank is computed again in
-each pass that needs it, which costs arithmetic but no memory.
+each pass that needs it, which costs arithmetic but no memory; but what one of NumPy's loops computes is
+kept in the memory of an output that is written later, if there is one.
 
 Example, softmax (one phase; three passes over each row)::
 
     pass 0: m = max(x)
-    pass 1: s = sum(exp(x - m))
-    pass 2: store exp(x - m) / s
+    pass 1: keep e = exp(x - m) where the output will be
+    pass 2: s = sum(e)
+    pass 3: store e / s
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ember_jit.ir.program import FLOATS, REDUCTIONS, TRANSCENDENTAL, Program
 
@@ -27,12 +29,12 @@ class Pass:
     Attributes:
         level: how many reductions to row values come before it.
         reductions: the nodes that it reduces to.
-        stores: the outputs that it writes, as positions in `Program.outputs`.
+        stores: what it writes, and where: (node, position in `Program.outputs`).
     """
 
     level: int
     reductions: tuple[int, ...]
-    stores: tuple[int, ...] = ()
+    stores: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Schedule:
     Attributes:
         flat: whether the space may be walked as one row, because nothing in the program tells rows
             apart.
+        kept: nodes that are read again from the memory of an output, and the output's position.
         phases: in order; the last one may be empty and only compute scalars.
     """
 
@@ -80,6 +83,8 @@ class Schedule:
         count = 1 + max(self._phase[output] for output in program.outputs)
         wanted = self._needed(program.outputs, across=True)
         self.phases = tuple(self._form(phase, wanted) for phase in range(count))
+        self.kept: dict[int, int] = {}
+        self._keep_loops()
 
     def pairwise(self, node: int) -> bool:
         """Whether the reduction is a sum whose order of additions matters."""
@@ -96,10 +101,17 @@ class Schedule:
             and found.dtype in FLOATS
         )
 
-    def elements(self, targets: Iterable[int]) -> list[int]:
-        """The nodes of element rank that one pass computes for `targets`, in order."""
+    def targets(self, one: Pass) -> list[int]:
+        """The nodes that a pass needs for each element."""
+        return [node for node, _ in one.stores] + [
+            self.program.nodes[index].args[0] for index in one.reductions
+        ]
+
+    def elements(self, targets: Iterable[int], given: Iterable[int] = ()) -> list[int]:
+        """The nodes of element rank that one pass computes for `targets`, in order; not those `given`."""
         nodes = self.program.nodes
-        found = self._needed([t for t in targets if nodes[t].rank == "element"], across=False)
+        wanted = [t for t in targets if nodes[t].rank == "element"]
+        found = self._needed(wanted, across=False, given=given)
         return [index for index in found if nodes[index].rank == "element"]
 
     def depths(self, elements: list[int]) -> dict[int, int]:
@@ -111,19 +123,70 @@ class Schedule:
             depth[index] = before + self.by_loop(index)
         return depth
 
-    def _needed(self, targets: Iterable[int], across: bool) -> list[int]:
+    def _needed(self, targets: Iterable[int], across: bool, given: Iterable[int] = ()) -> list[int]:
         """The targets and all they need, through reductions or (not `across`) up to them."""
         nodes = self.program.nodes
         seen: set[int] = set()
         todo = list(targets)
         while todo:
             index = todo.pop()
-            if index in seen:
+            if index in seen or index in given:
                 continue
             seen.add(index)
             if across or nodes[index].rank == "element":
                 todo.extend(nodes[index].args)
         return sorted(seen)
+
+    def _keep_loops(self) -> None:
+        """Have what a loop computes for several passes stored by a pass of its own, and read from then on."""
+        order = [(p, at) for p, phase in enumerate(self.phases) for at in range(len(phase.passes))]
+        passes = {(p, at): self.phases[p].passes[at] for p, at in order}
+        users: dict[int, list[tuple[int, int]]] = {}
+        for place in order:
+            for index in self.elements(self.targets(passes[place])):
+                if self.by_loop(index):
+                    users.setdefault(index, []).append(place)
+        before: dict[tuple[int, int], list[Pass]] = {}
+        for node, places in users.items():
+            position = self._room(node, places, passes) if len(places) > 1 else None
+            if position is not None:
+                self.kept[node] = position
+                before.setdefault(places[0], []).append(
+                    Pass(passes[places[0]].level, (), ((node, position),))
+                )
+                for place in places:  # an output of its own is written by then
+                    stores = tuple(s for s in passes[place].stores if s != (node, position))
+                    passes[place] = replace(passes[place], stores=stores)
+        self.phases = tuple(
+            replace(
+                phase,
+                passes=tuple(
+                    one
+                    for at in range(len(phase.passes))
+                    for one in (*before.get((p, at), ()), passes[p, at])
+                ),
+            )
+            for p, phase in enumerate(self.phases)
+        )
+
+    def _room(
+        self, node: int, places: list[tuple[int, int]], passes: dict[tuple[int, int], Pass]
+    ) -> int | None:
+        """An output whose memory may hold `node` until its last use: written there or later, of its type."""
+        nodes = self.program.nodes
+        stored = [(place, out) for place, one in passes.items() for out in one.stores]
+        for _, (output, position) in stored:
+            if output == node:
+                return None if position in self.kept.values() else position
+        for place, (output, position) in stored:
+            if (
+                place >= places[-1]
+                and nodes[output].dtype == nodes[node].dtype
+                and not self.by_loop(output)  # a loop writes before the others have read
+                and position not in self.kept.values()
+            ):
+                return position
+        return None
 
     def _form(self, phase: int, wanted: list[int]) -> Phase:
         nodes, outputs = self.program.nodes, self.program.outputs
@@ -150,12 +213,13 @@ class Schedule:
         if to_scalar:
             passes += self._split(last, to_scalar)
         if element_stores:
+            stores = tuple((outputs[position], position) for position in element_stores)
             spare = [p for p in passes if p.level == last and set(p.reductions) <= set(to_scalar)]
             if spare:  # the outputs are written on the way of the last reduction
                 at = passes.index(spare[-1])
-                passes[at] = Pass(last, passes[at].reductions, tuple(element_stores))
+                passes[at] = Pass(last, passes[at].reductions, stores)
             else:
-                passes.append(Pass(last, (), tuple(element_stores)))
+                passes.append(Pass(last, (), stores))
         scalars = [i for i in wanted if nodes[i].rank == "scalar" and self._phase[i] == phase]
         return Phase(
             tuple(passes),

@@ -81,11 +81,10 @@ def element_cost(program: Program) -> tuple[int, int, int]:
     read = written = operations = 0
     for phase in schedule.phases:
         for one in phase.passes:
-            stored = [program.outputs[position] for position in one.stores]
-            targets = [*stored, *(program.nodes[i].args[0] for i in one.reductions)]
-            elements = [program.nodes[i] for i in schedule.elements(targets)]
+            kept = [i for i in schedule.kept if (i, schedule.kept[i]) not in one.stores]
+            elements = [program.nodes[i] for i in schedule.elements(schedule.targets(one), kept)]
             read += sum(size(n.dtype) for n in elements if _is_read(program, n))
-            written += sum(size(program.nodes[i].dtype) for i in stored)
+            written += sum(size(program.nodes[i].dtype) for i, _ in one.stores)
             operations += len(one.reductions)
             operations += sum(WEIGHTS.get(n.op, 1) for n in elements if n.op != "input")
     return read, written, operations

@@ -20,6 +20,9 @@ MEMORY = {dtype: f"i{8 * struct.calcsize(dtype)}" for dtype in INTEGERS} | {
 }
 """The LLVM type of an element in memory."""
 
+_AVX_QUIET = {"olt": 0x11, "ole": 0x12, "ogt": 0x1E, "oge": 0x1D}
+"""How `vcmppd` numbers the ordered, quiet comparisons."""
+
 VALUE = MEMORY | {BOOL: "i1"}
 """The LLVM type of an element in a register."""
 
@@ -43,16 +46,24 @@ def scalar_constant(value: float | int | bool, dtype: str) -> str:
 
 
 class Text:
-    """One function under construction; `lanes` is the number of elements of every vector."""
+    """One function under construction.
 
-    def __init__(self, lanes: int, declarations: dict[str, str]) -> None:
+    Args:
+        lanes: the number of elements of every vector.
+        declarations: what the module declares, by name; added to.
+        compare_bytes: the register that `quiet_compare` compares with one instruction, or 0.
+    """
+
+    def __init__(self, lanes: int, declarations: dict[str, str], compare_bytes: int = 0) -> None:
         self.lanes = lanes
+        self._compare_bytes = compare_bytes
         self.lines: list[str] = []
         self.entry: list[str] = []  # stack slots: one place, once a call
         self.block = "start"
         self._declarations = declarations
         self._count = 0
         self._constants: dict[tuple[str, str], str] = {}
+        self._hidden: dict[tuple[int, str], str] = {}
 
     # Names, lines, blocks.
 
@@ -112,6 +123,19 @@ class Text:
         first = self.let(f"insertelement {vector} poison, {kind} {scalar}, i64 0")
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self.let(f"shufflevector {vector} {first}, {vector} poison, {zeros}")
+
+    def hidden(self, bits: int, kind: str) -> str:
+        """An integer in every lane that LLVM does not know, so that it draws no conclusions."""
+        found = self._hidden.get((bits, kind))
+        if found is None:  # made once a call, where the function begins
+            found = self._hidden[bits, kind] = "%" + self.fresh("hidden")
+            vector, zeros = f"<{self.lanes} x {kind}>", f"<{self.lanes} x i32> zeroinitializer"
+            self.entry += [
+                f'  {found}.one = call {kind} asm "", "=r,0"({kind} {bits})',
+                f"  {found}.first = insertelement {vector} poison, {kind} {found}.one, i64 0",
+                f"  {found} = shufflevector {vector} {found}.first, {vector} poison, {zeros}",
+            ]
+        return found
 
     # Memory.  A bool is a byte in memory, true if it is not 0, and one bit in a register.
 
@@ -174,6 +198,8 @@ class Text:
 
         A plain `fcmp` leaves the choice to LLVM, which takes the signalling kind on x86.
         """
+        if self._compare_bytes:
+            return self._compared(predicate, dtype, self.lanes, a, b)
         kind = self.vector(dtype)
         name = f"llvm.experimental.constrained.fcmp.{self.suffix(dtype)}"
         result = self.vector(BOOL)
@@ -181,6 +207,41 @@ class Text:
         self._declarations.setdefault(name, declared)
         how = f'metadata !"{predicate}", metadata !"fpexcept.strict"'
         return self.let(f"call {result} @{name}({kind} {a}, {kind} {b}, {how})")
+
+    def _compared(self, predicate: str, dtype: str, lanes: int, a: str, b: str) -> str:
+        """The same by AVX's own instruction: LLVM aborts over some uses of its constrained comparison."""
+        kind, bytes_ = f"<{lanes} x {VALUE[dtype]}>", lanes * size(dtype)
+        if bytes_ > self._compare_bytes:
+            half = lanes // 2
+            parts = [
+                self._compared(
+                    predicate, dtype, half, *(self._half(kind, v, lanes, at) for v in (a, b))
+                )
+                for at in (0, half)
+            ]
+            order = ", ".join(f"i32 {lane}" for lane in range(lanes))
+            masks = f"<{half} x i1>"
+            return self.let(
+                f"shufflevector {masks} {parts[0]}, {masks} {parts[1]}, <{lanes} x i32> <{order}>"
+            )
+        letters = "pd" if dtype == "d" else "ps"
+        names = {
+            32: f"avx.cmp.{letters}.256",
+            16: f"{'sse2' if dtype == 'd' else 'sse'}.cmp.{letters}",
+        }
+        number = _AVX_QUIET[predicate]
+        mask = self.call(
+            f"llvm.x86.{names[bytes_]}", kind, [(kind, a), (kind, b), ("i8", str(number))]
+        )
+        whole = f"<{lanes} x i{8 * size(dtype)}>"
+        bits = self.let(f"bitcast {kind} {mask} to {whole}")
+        return self.let(f"icmp slt {whole} {bits}, zeroinitializer")
+
+    def _half(self, kind: str, value: str, lanes: int, first: int) -> str:
+        order = ", ".join(f"i32 {first + lane}" for lane in range(lanes // 2))
+        return self.let(
+            f"shufflevector {kind} {value}, {kind} poison, <{lanes // 2} x i32> <{order}>"
+        )
 
     def bits(self, mask: str) -> str:
         """Whether any lane of a vector of bits is set, as an i1."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import Any
 from ember_jit.compiler.loops.function import Job, write
 from ember_jit.compiler.loops.regions import LoopRegion
 from ember_jit.compiler.loops.types import BOOL, FLOAT, INT, NONE, NPF, NPI, STR, Type, Unfit, join
+from ember_jit.compiler.native_code import WITHOUT_LLVMLITE
+from ember_jit.dependencies import load
 from ember_jit.runtime.loops.linking import link
 from ember_jit.runtime.loops.objects import objects
 from ember_jit.runtime.loops.site import LoopSite, Made
@@ -105,6 +107,7 @@ def compile_for(site: LoopSite, args: tuple[Any, ...], made: Made) -> Callable[[
         code, cached = _code(text)
         if isinstance(code, str):
             _refuse(made, code)
+            made.warn = lambda: load("llvmlite", "llvmlite.binding")
             return
         entry = link(code)
         if isinstance(entry, str):
@@ -133,16 +136,13 @@ def _code(text: str) -> tuple[bytes | str, bool]:
     found = None if cache is None else cache.get(key)
     if found is not None and found.keys() == {"loop"}:
         return found["loop"], True
-    if importlib.util.find_spec("llvmlite") is None:
-        return "llvmlite, which makes machine code, is not installed", False
     try:
-        from ember_jit.compiler.loops.build import object_code
-    except (ImportError, OSError) as exc:
-        return f"llvmlite, which makes machine code, cannot be loaded: {exc}", False
-    try:
-        code = object_code(text)
-    except (ImportError, OSError) as exc:
-        return f"llvmlite, which makes machine code, cannot be loaded: {exc}", False
+        importlib.import_module("llvmlite.binding")
+    except Exception:  # noqa: BLE001 - a broken library may raise anything when it is imported
+        return WITHOUT_LLVMLITE, False
+    from ember_jit.compiler.loops.build import object_code
+
+    code = object_code(text)
     if cache is not None:
         cache.put(key, {"loop": code}, {"kind": "loop"})
     return code, False

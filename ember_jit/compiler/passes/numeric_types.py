@@ -437,6 +437,8 @@ class _Typing:
             if type(number) is not bool:
                 raise Unfit("a number as a bool")
             return number
+        if dtype not in INTEGERS:
+            raise Unfit(f"a number as {self.np.dtype(dtype)}")
         info = self.np.iinfo(dtype)
         if type(number) is float or not info.min <= number <= info.max:
             raise Unfit(f"{number} does not fit into {self.np.dtype(dtype)}")

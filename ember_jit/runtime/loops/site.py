@@ -26,7 +26,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from ember_jit.runtime.loops import workshop
+from ember_jit.runtime import background
 from ember_jit.runtime.loops.linking import Entry
 from ember_jit.runtime.native.signature import MISS
 
@@ -72,6 +72,7 @@ class Made:
         work, last: what it has meant so far, in items, and when it was called last.
         speedup: how many times as fast as Python it was when tried.
         details: what the compiler knows of it, for reports.
+        warn: tells the user, on the user's own thread, what is missing.
         pause: calls that it rests when it next gets in the way.
         lefts: calls that were left to Python; `lines` has how many on which line.
     """
@@ -87,6 +88,7 @@ class Made:
     speedup: float | None = None
     details: Any = None
     pause: int = FIRST_REST
+    warn: Callable[[], Any] | None = None
     lefts: int = 0
     strikes: int = 0
     lines: dict[int, int] = field(default_factory=dict)
@@ -164,8 +166,14 @@ class LoopSite:
         if made.ready:
             return self._switch(made, args)
         if made.done:
-            return self._try_out(made, args) if made.entry is not None else self._hopeless()
+            if made.entry is not None:
+                return self._try_out(made, args)
+            if made.warn is not None:
+                warn, made.warn = made.warn, None
+                warn()
+            return self._hopeless()
         if made.asked:
+            background.tend()
             self._until = time.perf_counter() + GLANCE
             return MISS
         now = time.perf_counter()
@@ -231,11 +239,10 @@ class LoopSite:
                 made.details = exc
             made.done = True
 
-        if not policy.background:
+        if not (policy.background and background.is_on()):
             run()
-        elif not workshop.submit(run):
-            made.asked = False
-            made.work = 0
+        else:
+            background.submit(run)
 
     def _switch(self, made: Made, args: tuple[Any, ...]) -> Any:
         assert made.entry is not None

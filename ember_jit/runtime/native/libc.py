@@ -8,17 +8,17 @@ from functools import lru_cache
 from typing import Final
 
 _MEMORY: Final = (
-        "free",
-        "madvise",
-        "malloc",
-        "memcmp",
-        "memcpy",
-        "memmove",
-        "memset",
-        "mmap",
-        "munmap",
-        "realloc",
-    )
+    "free",
+    "madvise",
+    "malloc",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+    "mmap",
+    "munmap",
+    "realloc",
+)
 _MATH: Final = (
     "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf exp exp2 expm1 fabs floor fma fmod hypot "
     "ldexp log log10 log1p log2 nearbyint pow rint round sin sinh sqrt tan tanh trunc"

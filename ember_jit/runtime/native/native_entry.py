@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, Final
 
+from ember_jit.config import config
 from ember_jit.runtime.native import libc
 from ember_jit.runtime.native.buffers import pool
 from ember_jit.runtime.native.elf import ObjectError, parse
@@ -64,6 +65,10 @@ def native_entry(
     try:
         buffers = pool(pool_object)
         symbols.update(buffers.symbols())
+        if not config().buffers:
+            symbols["default_handler"] = (
+                0  # no handler is at 0: all outputs are as NumPy makes them
+            )
         wanted = lay_out([parse(kernel)], 4096).undefined()
         symbols.update(libc.addresses(wanted))
         # the splitter needs the kernel's address, and the entry the splitter's: the kernel goes first

@@ -18,9 +18,7 @@ from ember_jit.runtime.native.linking import lay_out
 from ember_jit.runtime.native.loader import LoadError, load
 from ember_jit.runtime.native.loops import loop_table
 from ember_jit.runtime.native.signature import MISS, Parameter, Result, Signature
-from ember_jit.runtime.native.splitting import Kernel, splitter_for
-
-SPLIT_ELEMENTS = 1 << 18
+from ember_jit.runtime.native.splitting import SPLIT_ELEMENTS, Kernel, splitter_for
 
 
 def plain_entry(

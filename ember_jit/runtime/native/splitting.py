@@ -1,8 +1,8 @@
 """Divides one large kernel between threads.
 
-An entry hands over a space that is worth it (`SPLIT_ELEMENTS` of `compiler.kernels.entry_text`).  Only
-what cannot be told from the undivided run is divided: elementwise kernels anywhere, kernels that work
-row by row between rows; a reduction of everything keeps its order.  The flags of the parts are ored.
+Only where `EMBER_JIT_THREADS` asks for it.  An entry hands over a space that is worth it (`SPLIT_ELEMENTS`).
+What cannot be told from the undivided run is divided: elementwise kernels anywhere, kernels that work row
+by row between rows; a reduction of everything keeps its order.  The flags of the parts are ored.
 
 Where calls already overlap the cores are taken, so the kernel stays on its thread.  The caller's thread
 works too, and takes over parts that no thread has begun.
@@ -22,6 +22,9 @@ from ember_jit.runtime.pool import Pool, shared_pool
 Kernel = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, use_errno=False
 )
+SPLIT_ELEMENTS = 1 << 18
+"""The least space, in elements, that is divided (which costs some 40 us)."""
+
 LEAST_PART = 1 << 17
 """Elements that a part has at least."""
 
@@ -31,12 +34,7 @@ ALIGNED_PART = 64
 
 def cores() -> int:
     """Threads that one kernel may use."""
-    if config().threads:
-        return config().threads
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    return config().threads
 
 
 _pool: Pool | None = None
