@@ -24,7 +24,7 @@ def loops_at_once(trial: bool = False) -> Iterator[None]:
         ...     pass
     """
     before = replace(policy)
-    policy.work, policy.background, policy.trial = 0, False, trial
+    policy.work, policy.background, policy.trial, policy.patience = 0, False, trial, 1 << 30
     try:
         yield
     finally:

@@ -323,14 +323,11 @@ class Writer:
                 f"1, {bound}",
                 f"{bound}, 0, -2",
                 f"0, {bound}, {self.whole(0)}",
-                f"{self.whole(0)}",
+                f"min(6, {self.whole(1)})",
+                f"max(-6, {self.whole(0)}), 6",
+                f"2**63 - 4, 2**63 - 1, {self.pick(1, 2)}",
             )
-            self.put(
-                indent,
-                f"for i in range({args}):"
-                if args[0] not in "pvnwx"
-                else f"for i in range(min(6, {args})):",
-            )
+            self.put(indent, f"for i in range({args}):")
             name = "i"
         elif roll < 0.75 and (self.indexed or self.local or self.rows or self.texts):
             sources = [n for n, _ in self.indexed] + self.local
@@ -370,10 +367,10 @@ class Writer:
             self.put(indent + 1, f"{left} -= 1")
             self.put(indent + 1, f"i = {left}")
         self.block(indent + 1, depth - 1)
+        self.loops -= 1
         if r.random() < 0.1:
             self.put(indent, "else:")
             self.block(indent + 1, 0)
-        self.loops -= 1
 
     def function(self) -> str:
         """The source of the function."""

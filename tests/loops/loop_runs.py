@@ -119,9 +119,7 @@ def sites_of(function: FunctionType) -> list[Any]:
 
 def hits_of(function: FunctionType) -> int:
     """How many calls compiled loops have done."""
-    return sum(
-        made.entry.take_hits()
-        for site in sites_of(function)
-        for made in site.made.values()
-        if made.entry
-    )
+    found = [made for site in sites_of(function) for made in site.made.values()]
+    for made in found:
+        made.hits += made.entry.take_hits() if made.entry else 0
+    return sum(made.hits for made in found)

@@ -20,6 +20,9 @@ from ember_jit.compiler.loops.types import BOOL, FLOAT, INT, NPB, NPF, NPI, Unfi
 
 EXACT = 1 << 53  # every int up to here is a float
 
+UNKNOWN = "@MISS"
+"""In place of an object that a number may be: it is one, or a new one, and nobody can tell."""
+
 _OVERFLOWING = {ast.Add: "sadd", ast.Sub: "ssub", ast.Mult: "smul"}
 _FLOATING = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _BITS = {ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
@@ -111,7 +114,7 @@ def _binary(code: Code, op: ast.operator, left: Value, right: Value) -> Value:
         return Value(BOOL, (code.let(f"{_BITS[kind]} i1 {left.reg}, {right.reg}"),))
     whole = "float" not in (left.kind, right.kind)
     if whole and kind is not ast.Div:
-        return _whole(code, op, left, right)
+        return _perhaps_itself(code, op, left, _whole(code, op, left, right))
     if kind in _FLOATING:
         if kind is ast.Div:
             return _quotient(code, left, right, whole)
@@ -131,6 +134,22 @@ def _binary(code: Code, op: ast.operator, left: Value, right: Value) -> Value:
             FLOAT, (code.call("double", f"loop_{rules[kind]}", f"double {a}", f"double {b}"),)
         )
     return Value(FLOAT, (_checked(code, "double", "loop_pow", f"double {a}", f"double {b}"),))
+
+
+def _perhaps_itself(code: Code, op: ast.operator, left: Value, result: Value) -> Value:
+    """`result`, which may be the very object `left` where CPython sees that nothing changes.
+
+    When it does is its own affair: such a number is never returned (`UNKNOWN`).
+    """
+    if left.kind != "int" or not (left.obj or left.lost):
+        return result
+    if not isinstance(op, ast.Mod | ast.LShift | ast.RShift | ast.Pow):
+        return result
+    obj = ""
+    if left.obj:
+        same = code.let(f"icmp eq i64 {result.reg}, {left.reg}")
+        obj = code.let(f"select i1 {same}, ptr {UNKNOWN}, ptr null")
+    return replace(result, obj=obj, lost=left.lost)
 
 
 def _checked(code: Code, result: str, name: str, *args: str) -> str:

@@ -192,6 +192,7 @@ class _Function(Statements):
 
     def _either(self, value: Value) -> str:
         """The object that came in, or else a new one."""
+        self.need(self.let(f"icmp ne ptr {value.obj}, {rules.UNKNOWN}"))
         given, fresh, done = (self.name("b") for _ in range(3))
         self.branch(self.let(f"icmp eq ptr {value.obj}, null"), fresh, given)
         self.place(given)

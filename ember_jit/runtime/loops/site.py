@@ -41,12 +41,14 @@ class Policy:
     Attributes:
         work: how much a kind of arguments has to have meant, counted in items.
         background: compile on another thread.
+        patience: calls that code may leave to Python, more or less in a row, before it rests.
         trial: use code only if it was not slower, and the same, when tried.
     """
 
     work: int = 20_000
     background: bool = True
     trial: bool = True
+    patience: int = 4
 
 
 policy = Policy()
@@ -74,6 +76,7 @@ class Made:
         details: what the compiler knows of it, for reports.
         warn: tells the user, on the user's own thread, what is missing.
         pause: calls that it rests when it next gets in the way.
+        hits: calls that it has done, up to the last that it did not.
         lefts: calls that were left to Python; `lines` has how many on which line.
     """
 
@@ -89,6 +92,7 @@ class Made:
     details: Any = None
     pause: int = FIRST_REST
     warn: Callable[[], Any] | None = None
+    hits: int = 0
     lefts: int = 0
     strikes: int = 0
     lines: dict[int, int] = field(default_factory=dict)
@@ -258,12 +262,13 @@ class LoopSite:
         """Compiled code has left a call to Python; too many of those, and it rests."""
         assert made.entry is not None
         line, hits = made.entry.line, made.entry.take_hits()
+        made.hits += hits
         made.lefts += 1
         made.lines[line] = made.lines.get(line, 0) + 1
         made.strikes = made.strikes + 1 if hits < 8 else 1
         if hits >= 64:
             made.pause = FIRST_REST
-        if made.strikes >= 4:
+        if made.strikes >= policy.patience:
             made.strikes = 0
             self.entry = _miss
             self._pause(
@@ -309,7 +314,6 @@ class LoopSite:
         made.why = ""
         self._current = made
         assert made.entry is not None
-        made.entry.take_hits()
         self.entry = made.entry.call
         return result
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 _MEMORY: Final = (
+    "bcmp",
     "free",
     "madvise",
     "malloc",
