@@ -80,6 +80,6 @@ def _site(region: NumericRegion, unit: Unit, owner: Any) -> Site | None:
 def left_off(unit: Unit) -> None:
     """A site has switched itself off: a function in which none is tried any more gets its own code back."""
     artifacts = unit.artifacts
-    sites = [*artifacts.numeric, *artifacts.loops]
+    sites = [*artifacts.loops, *artifacts.numeric]
     if artifacts.kernels is not None and not any(site.on for site in sites):
-        unit.put_back(f"no machine code fits what it is called with: {sites[-1].left}")
+        unit.put_back(f"no kernel fits what it is called with: {sites[-1].left}")

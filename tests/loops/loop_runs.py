@@ -55,6 +55,8 @@ def run(function: Callable[..., Any], args: list[Any], filename: str) -> Outcome
                 for each in traceback.extract_tb(exc.__traceback__)
                 if each.filename == filename
             ]
+            if isinstance(exc, UnboundLocalError):
+                lines = []  # CPython 3.11 gives the line before, once its code is warm
             error = type(exc).__name__, str(exc), lines
     warned = [(str(each.message), each.lineno) for each in caught]
     parts = [] if error else identities(result, given)

@@ -33,16 +33,31 @@ JACOBI = """def program(u, new):
 
 def test_jacobi() -> None:
     u = np.arange(30.0).reshape(5, 6) ** 2
-    agree(JACOBI, (u, u.copy()), (np.ones((2, 2)), np.ones((2, 2))), (np.full((4, 4), 1.7e308), u.copy()), (u, np.zeros((5, 6))), (u, np.ones((3, 3))))
+    agree(
+        JACOBI,
+        (u, u.copy()),
+        (np.ones((2, 2)), np.ones((2, 2))),
+        (np.full((4, 4), 1.7e308), u.copy()),
+        (u, np.zeros((5, 6))),
+        (u, np.ones((3, 3))),
+    )
 
 
 def test_an_array_written_while_it_is_read() -> None:
     source = "def program(a, b):\n    for i in range(1, len(a)):\n        a[i] += a[i - 1]\n    return a\n"
-    agree(source, (np.arange(5.0), 0), (np.arange(5), 0), (np.array([2**62, 2**62, 1]), 0), (np.array([1e308, 1e308]), 0))
+    agree(
+        source,
+        (np.arange(5.0), 0),
+        (np.arange(5), 0),
+        (np.array([2**62, 2**62, 1]), 0),
+        (np.array([1e308, 1e308]), 0),
+    )
 
 
 def test_arrays_that_share_memory_are_left_to_python() -> None:
-    source = "def program(a, b):\n    for i in range(len(a)):\n        a[i] = b[i] * 2\n    return a\n"
+    source = (
+        "def program(a, b):\n    for i in range(len(a)):\n        a[i] = b[i] * 2\n    return a\n"
+    )
     whole = np.arange(9.0)
     agree(source, (np.arange(4.0), np.arange(4.0)), (np.arange(4.0)[::2], np.arange(2.0)))
     from tests.loops.loop_runs import pair_of
@@ -90,7 +105,14 @@ def test_numpys_scalars_keep_their_types_and_warnings() -> None:
 
 def test_division_of_numpys_scalars() -> None:
     source = "def program(a, b):\n    s = 1.0\n    for x in a:\n        s = s / x + x / b\n    return s\n"
-    agree(source, (np.array([2.0, 4.0]), 2), (np.array([0.0]), 2), (np.array([1.0]), 0), (np.array([3, 4]), 2), (np.array([0.0]), np.float64(0)))
+    agree(
+        source,
+        (np.array([2.0, 4.0]), 2),
+        (np.array([0.0]), 2),
+        (np.array([1.0]), 0),
+        (np.array([3, 4]), 2),
+        (np.array([0.0]), np.float64(0)),
+    )
 
 
 def test_a_bool_is_no_index_of_an_array() -> None:
@@ -106,7 +128,10 @@ def test_an_underflow_that_is_to_be_reported() -> None:
     tiny = np.full(3, 1e-200)
     assert run(plain, [tiny, 0], "<underflow>") == run(jitted, [tiny, 0], "<underflow>")
     with np.errstate(under="raise"):
-        expected, found = run(plain, [tiny, 0], "<underflow>"), run(jitted, [tiny, 0], "<underflow>")
+        expected, found = (
+            run(plain, [tiny, 0], "<underflow>"),
+            run(jitted, [tiny, 0], "<underflow>"),
+        )
     assert expected.error is not None
     assert found == expected
 

@@ -13,8 +13,42 @@ from tests.loops.loop_runs import hits_of, pair_of, run, sites_of
 
 pytest.importorskip("llvmlite")
 
-INTS = [0, 1, -1, 2, -3, 7, 256, 2**31, 2**53, 2**53 + 1, 2**62, 2**63 - 1, -(2**63), 2**63, -(2**64), True, False]
-FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.0, 1e16, 1e-310, 1.7e308, 2.0**53, 2.0**63, float("inf"), float("-inf"), float("nan")]
+INTS = [
+    0,
+    1,
+    -1,
+    2,
+    -3,
+    7,
+    256,
+    2**31,
+    2**53,
+    2**53 + 1,
+    2**62,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    -(2**64),
+    True,
+    False,
+]
+FLOATS = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    2.5,
+    -3.0,
+    1e16,
+    1e-310,
+    1.7e308,
+    2.0**53,
+    2.0**63,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+]
 
 _numbers = itertools.count()
 
@@ -27,17 +61,25 @@ def at_once() -> Iterator[None]:
 
 def agree(body: str, *calls: tuple[Any, ...], compiled: bool = True) -> None:
     """`def program(...)` with this body does the same plain and compiled; at least one call has to be compiled."""
-    source = body if body.startswith("def ") else f"def program(a, b):\n    for i in range(1):\n        r = {body}\n    return r\n"
+    source = (
+        body
+        if body.startswith("def ")
+        else f"def program(a, b):\n    for i in range(1):\n        r = {body}\n    return r\n"
+    )
     name = f"<semantics {next(_numbers)}>"
     plain, jitted = pair_of(source, "program", name)
     for args in calls:
         expected, found = run(plain, list(args), name), run(jitted, list(args), name)
         assert found == expected, (args, source)
     hits = hits_of(jitted)
-    assert bool(hits) == compiled, [(each.left, {k: m.why for k, m in each.made.items()}) for each in sites_of(jitted)]
+    assert bool(hits) == compiled, [
+        (each.left, {k: m.why for k, m in each.made.items()}) for each in sites_of(jitted)
+    ]
 
 
-@pytest.mark.parametrize("op", ["+", "-", "*", "//", "%", "/", "&", "|", "^", "<", "<=", "==", "!=", ">", ">="])
+@pytest.mark.parametrize(
+    "op", ["+", "-", "*", "//", "%", "/", "&", "|", "^", "<", "<=", "==", "!=", ">", ">="]
+)
 def test_ints(op: str) -> None:
     agree(f"a {op} b", *itertools.product(INTS, INTS))
 
@@ -47,7 +89,9 @@ def test_shifts_and_powers_of_ints(op: str) -> None:
     agree(f"a {op} b", *itertools.product(INTS, [0, 1, 2, 3, 5, 31, 62, 63, 64, 65, -1, True]))
 
 
-@pytest.mark.parametrize("op", ["+", "-", "*", "//", "%", "/", "**", "<", "<=", "==", "!=", ">", ">="])
+@pytest.mark.parametrize(
+    "op", ["+", "-", "*", "//", "%", "/", "**", "<", "<=", "==", "!=", ">", ">="]
+)
 def test_floats(op: str) -> None:
     agree(f"a {op} b", *itertools.product(FLOATS, FLOATS))
 
@@ -58,12 +102,49 @@ def test_ints_with_floats(op: str) -> None:
     agree(f"a {op} b", *itertools.product(FLOATS, INTS))
 
 
-@pytest.mark.parametrize("expression", ["-a", "+a", "abs(a)", "not a", "int(a)", "float(a)", "bool(a)", "min(a, b)", "max(a, b)", "a and b", "a or b", "a if b else 1"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "-a",
+        "+a",
+        "abs(a)",
+        "not a",
+        "int(a)",
+        "float(a)",
+        "bool(a)",
+        "min(a, b)",
+        "max(a, b)",
+        "a and b",
+        "a or b",
+        "a if b else 1",
+    ],
+)
 def test_functions_of_numbers(expression: str) -> None:
     agree(expression, *itertools.product([*INTS, *FLOATS], [0, 1, 0.5, -0.0, True]))
 
 
-@pytest.mark.parametrize("name", ["sqrt", "exp", "log", "log2", "log10", "sin", "cos", "tan", "tanh", "asin", "acosh", "atan", "expm1", "floor", "ceil", "trunc", "fabs"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sqrt",
+        "exp",
+        "log",
+        "log2",
+        "log10",
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "asin",
+        "acosh",
+        "atan",
+        "expm1",
+        "floor",
+        "ceil",
+        "trunc",
+        "fabs",
+    ],
+)
 def test_math_is_cpythons(name: str) -> None:
     values = [*FLOATS, *INTS, *(k * 0.37 - 20 for k in range(120)), 710.0, -745.0, 1e22]
     agree(f"math.{name}(a)", *((each, 0) for each in values))
@@ -75,13 +156,25 @@ def test_division_by_zero_is_raised_at_the_users_line() -> None:
 
 
 def test_an_overflow_in_the_middle_becomes_a_big_int() -> None:
-    source = "def program(n, k):\n    r = 1\n    for i in range(1, n):\n        r *= i\n    return r\n"
+    source = (
+        "def program(n, k):\n    r = 1\n    for i in range(1, n):\n        r *= i\n    return r\n"
+    )
     agree(source, (5, 0), (20, 0), (21, 0), (22, 0), (60, 0))
 
 
 def test_an_accumulator_is_an_int_until_a_float_comes() -> None:
     source = "def program(xs, k):\n    s = 0\n    for x in xs:\n        s += x\n    return s\n"
-    agree(source, ([1.5, 2.0], 0), ([], 0), ([1, 2], 0), ([True, True], 0), ([1, 2.5, False], 0), ([-0.0], 0), ([2**70], 0), (["x"], 0))
+    agree(
+        source,
+        ([1.5, 2.0], 0),
+        ([], 0),
+        ([1, 2], 0),
+        ([True, True], 0),
+        ([1, 2.5, False], 0),
+        ([-0.0], 0),
+        ([2**70], 0),
+        (["x"], 0),
+    )
 
 
 def test_indexes() -> None:
@@ -125,7 +218,9 @@ def test_strings_of_every_width() -> None:
 
 
 def test_an_unbound_variable() -> None:
-    source = "def program(n, k):\n    for i in range(n):\n        last = i * k\n    return last, i\n"
+    source = (
+        "def program(n, k):\n    for i in range(n):\n        last = i * k\n    return last, i\n"
+    )
     agree(source, (3, 2), (0, 1))
 
 
@@ -145,9 +240,7 @@ def test_ranges_at_the_ends_of_64_bits() -> None:
 
 
 def test_asserts_and_raises_are_pythons() -> None:
-    source = (
-        "def program(n, k):\n    for i in range(n):\n        assert i < k, f'{i} of {n}'\n        if i > 5:\n            raise ValueError(i)\n    return i\n"
-    )
+    source = "def program(n, k):\n    for i in range(n):\n        assert i < k, f'{i} of {n}'\n        if i > 5:\n            raise ValueError(i)\n    return i\n"
     agree(source, (3, 9), (4, 2), (9, 9))
 
 
