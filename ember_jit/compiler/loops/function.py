@@ -15,8 +15,9 @@ from typing import Any
 
 from ember_jit.compiler.loops import arithmetic as rules
 from ember_jit.compiler.loops.code import Value
+from ember_jit.compiler.loops.iteration import ROUNDS
 from ember_jit.compiler.loops.prelude import TEXT, WRITES, object_text
-from ember_jit.compiler.loops.statements import ROUNDS, Assumed, Statements
+from ember_jit.compiler.loops.statements import Assumed, Statements
 from ember_jit.compiler.loops.types import TAGS, Retry, Type, Unfit
 from ember_jit.runtime.loops.objects import LIST_ITEMS, Objects
 from ember_jit.runtime.native import layouts as at
