@@ -17,6 +17,7 @@ from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
+from ember_jit.compiler.analysis.patience import Patience, runs
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
@@ -125,6 +126,21 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     """What the runtime must know of a live callable."""
     effect = inference.met(callee)
     return verdict_on(callee, effect, options)
+
+
+def entrance(inference: Inference, options: Options) -> Callable[[Any], Any]:
+    """Gives what to call instead of a live callable: a compiled stand-in, or the callable itself."""
+    patience = Patience[bool]()
+
+    def enter(callee: Any) -> Any:
+        kind = runs(callee)
+        if patience.spent(kind):
+            return callee
+        found = stand_in(callee, inference.met(callee), options)
+        patience.looked(kind, True, in_vain=found is None)
+        return found or callee
+
+    return enter
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
@@ -359,7 +375,7 @@ def _answer(plan: Plan, options: Options, inference: Inference) -> None:
     """Have the runtime's questions about live callables answered by the analysis."""
     plan.classify = lambda callee: verdict_of(callee, inference, options)
     if options.recursive:
-        plan.enter = lambda callee: stand_in(callee, inference.met(callee), options) or callee
+        plan.enter = entrance(inference, options)
 
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:

@@ -146,7 +146,7 @@ def _recorded(found: Survey) -> tuple[Recorded, ...]:
                 *(_origin(each) for each in entry.args),
                 *(f"{name}: {_origin(each)}" for name, each in entry.kwargs.items()),
             ),
-            entry.standing.ahead,
+            entry.standing is not None and entry.standing.ahead,
         )
         for (site, count), entry in tracer.last.items()
     )
@@ -187,7 +187,7 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     if found.status == status.TRACED:
         why = f" ({found.reason})" if found.reason else ""
         last = found.unit.tracer.last
-        known = sum(entry.standing.ahead for entry in last.values())
+        known = sum(1 for entry in last.values() if entry.standing and entry.standing.ahead)
         return f"traced{why}: {known} of {len(last)} recorded calls may be started ahead"
     if found.status == status.LEFT_ALONE:
         return f"left alone: {found.reason}"

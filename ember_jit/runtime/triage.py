@@ -38,6 +38,8 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it makes fewer than two calls, and none in a loop"
     if _INTROSPECTION & set(code.co_names):
         return "it looks at its own frame or namespace"
+    if _names_its_caller(code):
+        return "it names its caller's line (`stacklevel`), which the first call would change"
     return ""
 
 
@@ -47,6 +49,7 @@ def has_arithmetic(code: CodeType) -> bool:
         "numpy" not in sys.modules
         or code.co_flags & _SUSPENDS
         or _INTROSPECTION & set(code.co_names)
+        or _names_its_caller(code)
     ):
         return False
     opcodes = code.co_code[::2]
@@ -81,6 +84,20 @@ def names_numpy(function: FunctionType, code: CodeType) -> bool:
         if live is numpy or type(live) is numpy.ufunc:
             return True
         if type(live) is FunctionType and live.__module__ == "numpy":
+            return True
+    return False
+
+
+def _names_its_caller(code: CodeType) -> bool:
+    """Whether a warning or log record of the function is laid to the frame that has called it.
+
+    Between the two stands the stub's frame while the first call compiles.
+    """
+    warns = "warn" in code.co_names
+    for const in code.co_consts:
+        if isinstance(const, tuple) and "stacklevel" in const:
+            return True  # the names of a call's keywords
+        if warns and type(const) is int and const > 1:
             return True
     return False
 
