@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -23,7 +23,6 @@ from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
-from ember_jit.compiler.loops.form import calls_others, loop_form
 from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
@@ -38,10 +37,13 @@ from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
-from ember_jit.runtime.loops.site import LoopSite
 from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.plan import Plan, Verdict
 from ember_jit.runtime.triage import has_loop, reason_to_leave
+
+if TYPE_CHECKING:
+    from ember_jit.compiler.loops.form import LoopForm
+    from ember_jit.runtime.loops.site import LoopSite
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
@@ -197,18 +199,16 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
         return _numeric_alone(unit, function, owner, built, clock)
     plan = built.plan
     receiver = _receiver(unit, function, owner)
-    loops = loop_form(unit, function, built.node, receiver)
-    numeric = numeric_form(unit, function, loops.node, receiver)
-    artifacts.numeric, artifacts.loops, artifacts.loops_left = (
-        numeric.sites,
-        loops.sites,
-        loops.left,
-    )
+    loops = _loops(unit, function, built.node, receiver)
+    numeric = numeric_form(unit, function, loops.node if loops else built.node, receiver)
+    artifacts.numeric = numeric.sites
+    if loops:
+        artifacts.loops, artifacts.loops_left = loops.sites, loops.left
     if artifacts.retire is not None:
         artifacts.retire = numeric.node
     elif artifacts.straight is not None:
         artifacts.straight.node = numeric.node
-    live = {**built.live, **numeric.live, **loops.live}
+    live = {**built.live, **numeric.live, **(loops.live if loops else {})}
     code = link_in_place(unit, built.source, numeric.node, live)
     if code is None:
         unit.stats.left_alone = UNFIT
@@ -235,22 +235,38 @@ def _numeric_alone(
     if _reserved_name(source, unit.original):
         return None
     receiver = _receiver(unit, function, owner)
-    loops = loop_form(unit, function, source.node, receiver)
+    loops = _loops(unit, function, source.node, receiver)
     clock.lap("loops")
-    numeric = numeric_form(unit, function, loops.node, receiver)
+    numeric = numeric_form(unit, function, loops.node if loops else source.node, receiver)
     clock.lap("numeric regions")
-    artifacts.loops_left = loops.left
-    if not numeric.sites and unit.options.trace and calls_others(function, source.node):
-        return None  # what tracing may overlap is worth more
-    if not numeric.sites and not loops.sites:
+    live = dict(numeric.live)
+    if loops:
+        artifacts.loops_left = loops.left
+        if loops.worth_tracing and not numeric.sites and unit.options.trace:
+            return None  # what tracing may overlap is worth more
+        live |= loops.live
+    if not live:
         return None
-    code = link_in_place(unit, source, numeric.node, {**numeric.live, **loops.live})
+    code = link_in_place(unit, source, numeric.node, live)
     clock.lap("link")
     if code is None:
         return None
     unit.stats.left_alone = ""
-    artifacts.numeric, artifacts.loops, artifacts.kernels = numeric.sites, loops.sites, numeric.node
+    artifacts.numeric, artifacts.kernels = numeric.sites, numeric.node
+    if loops:
+        artifacts.loops = loops.sites
     return code, Plan(unit.name)
+
+
+def _loops(
+    unit: Unit, function: FunctionType, node: ast.FunctionDef, receiver: Any
+) -> LoopForm | None:
+    """The definition with its loops in machine code; None, and nothing loaded, for a function without any."""
+    if not has_loop(unit.original):
+        return None
+    from ember_jit.compiler.loops.form import loop_form
+
+    return loop_form(unit, function, node, receiver)
 
 
 def _receiver(unit: Unit, function: FunctionType, owner: Any) -> Any:

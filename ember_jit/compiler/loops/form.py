@@ -9,15 +9,13 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
 from ember_jit.compiler.loops.regions import LoopRegion, find_loops
-from ember_jit.compiler.loops.specialise import compile_for
 from ember_jit.compiler.loops.weave import PLAIN, marker, plain_text, with_loops
 from ember_jit.compiler.numeric_form import left_off
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.syntax import copied, walk
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.loops.objects import objects
-from ember_jit.runtime.loops.site import LoopSite
-from ember_jit.runtime.triage import has_loop
+from ember_jit.runtime.loops.site import LoopSite, Made
 
 
 @dataclass(slots=True)
@@ -26,12 +24,14 @@ class LoopForm:
 
     Attributes:
         left: (line, why) of each loop that is in no region.
+        worth_tracing: the function makes calls that could be operators'.
     """
 
     node: ast.FunctionDef
     sites: list[LoopSite] = field(default_factory=list)
     live: dict[str, Any] = field(default_factory=dict)
     left: list[tuple[int, str]] = field(default_factory=list)
+    worth_tracing: bool = False
 
 
 def loop_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: Any) -> LoopForm:
@@ -43,18 +43,17 @@ def loop_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: 
         node: its definition, as it would be linked; it is not changed.
         owner: the operator that its first parameter is, or None.
     """
-    if not has_loop(unit.original):
-        return LoopForm(node)
     known = objects()
     if isinstance(known, str):
         return LoopForm(node, left=[(node.lineno, known)])
     made: ast.FunctionDef = copied(node, {})
     regions, left = find_loops(made, function, owner)
     form = LoopForm(made if regions else node, left=left)
+    form.worth_tracing = _calls_others(function, node)
     for region in regions:
         site = LoopSite(
             region,
-            compile_for,
+            _compile,
             _plain_maker(region, function),
             unit.disabled,
             unit.internal_error,
@@ -66,7 +65,14 @@ def loop_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: 
     return form
 
 
-def calls_others(function: FunctionType, node: ast.FunctionDef) -> bool:
+def _compile(site: LoopSite, args: tuple[Any, ...], made: Made) -> Callable[[], None]:
+    """As `specialise.compile_for`: most loops never mean enough work to load what compiles them."""
+    from ember_jit.compiler.loops.specialise import compile_for
+
+    return compile_for(site, args, made)
+
+
+def _calls_others(function: FunctionType, node: ast.FunctionDef) -> bool:
     """Whether a function makes calls that could be operators': it is then worth tracing."""
     scope = Scope(node, function, None)
     for each in walk(node):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ember_jit.compiler.loops.function import Job, write
 from ember_jit.compiler.loops.regions import LoopRegion
 from ember_jit.compiler.loops.types import BOOL, FLOAT, INT, NONE, NPF, NPI, STR, Type, Unfit, join
 from ember_jit.compiler.native_code import WITHOUT_LLVMLITE
@@ -93,6 +92,8 @@ def compile_for(site: LoopSite, args: tuple[Any, ...], made: Made) -> Callable[[
         return lambda: _refuse(made, why)
 
     def job() -> None:
+        from ember_jit.compiler.loops.function import Job, write  # on the thread that compiles
+
         began = time.perf_counter()
         known = objects()
         if isinstance(known, str):

@@ -24,11 +24,13 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ember_jit.runtime import background
-from ember_jit.runtime.loops.linking import Entry
 from ember_jit.runtime.native.signature import MISS
+
+if TYPE_CHECKING:
+    from ember_jit.runtime.loops.linking import Entry
 
 MOST_KINDS = 8  # of arguments, at one site
 UNKNOWN = 256  # calls with arguments of no kind that is compiled, before a site switches itself off
