@@ -252,3 +252,18 @@ def test_what_is_no_number_is_left_alone() -> None:
             return "loud"
 
     agree(source, ([Loud(1.0), Loud(2.0)], 0), ((1, 2), 0), ([1j], 0), compiled=False)
+
+
+def test_no_multiplication_is_fused_with_an_addition() -> None:
+    source = (
+        "def program(xs, k):\n    s = k\n    for x in xs:\n        s = s * x + k\n    return s\n"
+    )
+    agree(source, ([0.1, 0.7, 1e16, -0.3], 0.1), ([1.1] * 40, 3.3))
+    _, jitted = pair_of(source, "program", "<fused>")
+    jitted([1.5], 0.5)
+    from ember_jit.compiler.loops.build import assembly
+
+    (made,) = sites_of(jitted)[0].made.values()
+    text = assembly(made.details.text)
+    assert "mulsd" in text
+    assert "fmadd" not in text
