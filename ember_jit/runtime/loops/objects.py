@@ -60,9 +60,7 @@ def objects() -> Objects | str:
     if reason is not None:
         return reason
     new = sys.version_info >= (3, 12)
-    found = Objects(
-        new, 40 if new else 48, 56 if new else 72, 16 if sys.version_info >= (3, 14) else 2
-    )
+    found = Objects(new, 40 if new else 48, 56 if new else 72, kind_shift=2)
     for complaint in _complaints(found):
         return f"the layout of this Python is not as known: {complaint}"
     return found
