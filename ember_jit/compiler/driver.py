@@ -203,7 +203,7 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     numeric = numeric_form(unit, function, loops.node if loops else built.node, receiver)
     artifacts.numeric = numeric.sites
     if loops:
-        artifacts.loops, artifacts.loops_left = loops.sites, loops.left
+        artifacts.loops = loops.sites  # of the others, the calls in them say more
     if artifacts.retire is not None:
         artifacts.retire = numeric.node
     elif artifacts.straight is not None:

@@ -121,7 +121,7 @@ def _loops(made: Explanation) -> Iterator[str]:
             f"line {loop.first}" if loop.first == loop.last else f"lines {loop.first}-{loop.last}"
         )
         if not loop.outputs:
-            yield from _wrapped(f"{where}: {loop.left}")
+            yield f"  {where}: {loop.left}"
             continue
         yield f"  {where}"
         yield from _wrapped(f"in: {', '.join(loop.inputs)}; out: {', '.join(loop.outputs)}")
