@@ -16,7 +16,7 @@ from ember_jit.runtime.first_instance import compile_first_instance
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
-from ember_jit.runtime.triage import may_be_numeric, reason_to_leave
+from ember_jit.runtime.triage import has_loop, may_be_numeric, reason_to_leave
 
 T = TypeVar("T")
 _FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
@@ -236,7 +236,7 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
         reason = reason or (
             "it was decorated under a debugger, which is to step through the code as it is written"
         )
-    elif reason and may_be_numeric(function, code):
+    elif reason and (may_be_numeric(function, code) or has_loop(code)):
         reason = ""
     if reason:
         register_left_alone(function, options, reason)

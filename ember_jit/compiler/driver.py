@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -42,7 +42,11 @@ from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plan import Plan, Verdict
 from ember_jit.runtime.statics import function_of
-from ember_jit.runtime.triage import reason_to_leave, stops
+from ember_jit.runtime.triage import has_loop, reason_to_leave, stops
+
+if TYPE_CHECKING:
+    from ember_jit.compiler.loops.form import LoopForm
+    from ember_jit.runtime.loops.site import LoopSite
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
@@ -62,7 +66,9 @@ class Artifacts:
         straight: its straight form, where nothing overlaps.
         held: attributes of the receiver that another instance may make worth compiling for (`compiler.held`).
         numeric: the sites of its numeric regions.
-        kernels: its definition with kernels, where there is nothing else.
+        loops: the sites of its loops in machine code.
+        loops_left: (line, why) of the loops that are left to Python.
+        kernels: its definition with kernels and loops, where there is nothing else.
         timings: seconds per stage.
     """
 
@@ -75,6 +81,8 @@ class Artifacts:
     straight: Straight | None = None
     held: frozenset[str] = frozenset()
     numeric: list[Site] = field(default_factory=list)
+    loops: list[LoopSite] = field(default_factory=list)
+    loops_left: list[tuple[int, str]] = field(default_factory=list)
     kernels: ast.FunctionDef | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -196,13 +204,18 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None]
         return _numeric_alone(unit, function, owner, built, clock) or _looking(unit, artifacts)
     unit.stats.left_alone = ""
     plan = built.plan
-    numeric = numeric_form(unit, function, built.node, _receiver(unit, function, owner))
+    receiver = _receiver(unit, function, owner)
+    loops = _loops(unit, function, built.node, receiver)
+    numeric = numeric_form(unit, function, loops.node if loops else built.node, receiver)
     artifacts.numeric = numeric.sites
+    if loops:
+        artifacts.loops = loops.sites  # of the others, the calls in them say more
     if artifacts.retire is not None:
         artifacts.retire = numeric.node
     elif artifacts.straight is not None:
         artifacts.straight.node = numeric.node
-    code = link_in_place(unit, built.source, numeric.node, {**built.live, **numeric.live})
+    live = {**built.live, **numeric.live, **(loops.live if loops else {})}
+    code = link_in_place(unit, built.source, numeric.node, live)
     if code is None:
         unit.stats.left_alone = UNFIT
         return None
@@ -231,23 +244,48 @@ def _numeric_alone(
 ) -> tuple[CodeType, Plan] | None:
     """What becomes of a function that is left alone for `reason`, unless it has numeric regions."""
     unit.stats.left_alone = reason
-    if not may_be_numeric(unit, function):
+    artifacts = unit.artifacts
+    if not may_be_numeric(unit, function) and not has_loop(unit.original):
         return None
     try:
-        source = unit.artifacts.source = source_of(function, unit.original)
+        source = artifacts.source = source_of(function, unit.original)
     except NoSource:
         return None
     if _reserved_name(source, unit.original):
         return None
-    numeric = numeric_form(unit, function, source.node, _receiver(unit, function, owner))
+    receiver = _receiver(unit, function, owner)
+    loops = _loops(unit, function, source.node, receiver)
+    clock.lap("loops")
+    numeric = numeric_form(unit, function, loops.node if loops else source.node, receiver)
     clock.lap("numeric regions")
-    code = link_in_place(unit, source, numeric.node, numeric.live) if numeric.sites else None
+    live = dict(numeric.live)
+    if loops:
+        artifacts.loops_left = loops.left
+        if loops.worth_tracing and not numeric.sites and unit.options.trace:
+            return None  # what tracing may overlap is worth more
+        live |= loops.live
+    if not live:
+        return None
+    code = link_in_place(unit, source, numeric.node, live)
     clock.lap("link")
     if code is None:
         return None
     unit.stats.left_alone = ""
-    unit.artifacts.numeric, unit.artifacts.kernels = numeric.sites, numeric.node
+    artifacts.numeric, artifacts.kernels = numeric.sites, numeric.node
+    if loops:
+        artifacts.loops = loops.sites
     return code, Plan(unit.name)
+
+
+def _loops(
+    unit: Unit, function: FunctionType, node: ast.FunctionDef, receiver: Any
+) -> LoopForm | None:
+    """The definition with its loops in machine code; None, and nothing loaded, for a function without any."""
+    if not has_loop(unit.original):
+        return None
+    from ember_jit.compiler.loops.form import loop_form
+
+    return loop_form(unit, function, node, receiver)
 
 
 def _receiver(unit: Unit, function: FunctionType, owner: Any) -> Any:

@@ -12,6 +12,8 @@
     kernels.py           the same where there are numeric regions alone
     region-0.py          a numeric region as a Python function
     region-0-kernel-0.*  each of its kernels: kernel IR and cost (.txt), LLVM IR (.ll), assembly (.s)
+    loop-0.py            a loop as a Python function
+    loop-0-code-0.*      each piece of machine code for it: LLVM IR (.ll), the same optimised, assembly (.s)
     timings.txt          how long each stage of the compiler took
 
 The generated programs are Python that parses.  Names and text are the same from run to run, times apart.
@@ -40,6 +42,7 @@ from ember_jit.ir.printer import print_function
 from ember_jit.report.edited import stamp
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
+from ember_jit.report.loops import loop_files
 from ember_jit.report.regions import region_files
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
@@ -55,7 +58,7 @@ _TITLES = {
     "issue.py": "the issue programs: they walk ahead and start calls",
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
-    "kernels.py": "the function as it runs now: kernels stand in front of numeric regions",
+    "kernels.py": "the function as it runs now: kernels and machine code stand in front of what they replace",
     "timings.txt": "how long each stage of the compiler took",
 }
 
@@ -139,6 +142,10 @@ def _title(name: str) -> str:
             "s": "its assembly",
         }
         return endings[name.rpartition(".")[2]]
+    if name.startswith("loop-"):
+        if name.endswith("-optimised.ll"):
+            return "the same after LLVM's passes"
+        return {"py": "a loop", "ll": "its LLVM IR", "s": "its assembly"}[name.rpartition(".")[2]]
     other = (
         "what this stage changed in the IR" if name.endswith(".diff") else "the IR after this stage"
     )
@@ -173,6 +180,7 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
     if artifacts.kernels is not None:
         yield "kernels.py", kernels_text(artifacts.kernels, source)
     yield from region_files(artifacts.numeric)
+    yield from loop_files(artifacts.loops)
     if artifacts.timings:
         yield "timings.txt", timings_text(artifacts.timings)
 

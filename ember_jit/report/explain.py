@@ -40,6 +40,7 @@ from ember_jit.report.explanation import (
     Step,
 )
 from ember_jit.report.graphs import explanation_of_graph
+from ember_jit.report.loops import loops_of
 from ember_jit.report.mapped import explanation_of_mapped, how_items_run
 from ember_jit.report.regions import regions_of
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
@@ -157,6 +158,7 @@ def explanation_of(found: Survey) -> Explanation:
         tuple(found.remarks),
         _recorded(found),
         regions_of(found.artifacts.numeric),
+        loops_of(found.artifacts.loops, found.artifacts.loops_left),
     )
 
 
@@ -204,6 +206,9 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     regions = len(found.artifacts.numeric)
     if regions:
         overlap += f"; {regions} numeric region{'s' if regions > 1 else ''}"
+    loops = len(found.artifacts.loops)
+    if loops:
+        overlap += f"; {loops} loop{'s' if loops > 1 else ''} for machine code"
     if found.status == status.COMPILED:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:

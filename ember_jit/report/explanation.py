@@ -159,6 +159,26 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """One run of statements with a loop, in machine code or left to Python.
+
+    Attributes:
+        first, last: its lines.
+        inputs: the variables that come in.
+        outputs: what comes out.
+        specialised: what has been met so far.
+        left: why it is not tried (any more), or empty.
+    """
+
+    first: int
+    last: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    specialised: tuple[Specialised, ...]
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """One call that the tracing fallback has recorded.
 
@@ -196,6 +216,7 @@ class Explanation:
         parts: the operators that it holds.
         recorded: what the last run of a traced function has called, in order.
         regions: its numeric regions.
+        loops: its loops over numbers, strings, lists and arrays.
         internal_errors: bugs of ember_jit that were met [EMB010].
         runs: what has happened so far.
         remarks: what else is worth knowing.
@@ -217,6 +238,7 @@ class Explanation:
     remarks: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
     regions: tuple[Region, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
     @property
     def pairs(self) -> int:

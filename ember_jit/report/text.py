@@ -28,6 +28,7 @@ def explanation_text(made: Explanation) -> str:
         ("left in order", _left_alone(made)),
         (_path_title(made), _path(made)),
         ("numeric regions (each one kernel, where the values are arrays)", _regions(made)),
+        ("loops (in machine code where the values allow it)", _loops(made)),
         ("operators it holds", _parts(made)),
         ("recorded in the last run", _recorded(made)),
         ("so far", _runs(made)),
@@ -115,6 +116,22 @@ def _regions(made: Explanation) -> Iterator[str]:
             yield from _wrapped(f"{', '.join(each.seen)}: {each.outcome}")
         if region.left:
             yield from _wrapped(f"not tried any more: {region.left}")
+
+
+def _loops(made: Explanation) -> Iterator[str]:
+    for loop in made.loops:
+        where = (
+            f"line {loop.first}" if loop.first == loop.last else f"lines {loop.first}-{loop.last}"
+        )
+        if not loop.outputs:
+            yield f"  {where}: {loop.left}"
+            continue
+        yield f"  {where}"
+        yield from _wrapped(f"in: {', '.join(loop.inputs)}; out: {', '.join(loop.outputs)}")
+        for each in loop.specialised:
+            yield from _wrapped(f"{', '.join(each.seen)}: {each.outcome}")
+        if loop.left:
+            yield from _wrapped(f"not tried any more: {loop.left}")
 
 
 def _parts(made: Explanation) -> Iterator[str]:

@@ -46,15 +46,19 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
     return ""
 
 
-def has_arithmetic(code: CodeType) -> bool:
-    """Whether a function may hold a numeric region: two operations, in a program that has imported NumPy."""
-    if (
-        "numpy" not in sys.modules
-        or code.co_flags & _SUSPENDS
+def _may_be_replaced(code: CodeType) -> bool:
+    """Whether nobody could tell that a function runs other code than its own, when that does the same."""
+    return not (
+        code.co_flags & _SUSPENDS
         or _INTROSPECTION & set(code.co_names)
         or _names_its_caller(code)
         or stops(code)
-    ):
+    )
+
+
+def has_arithmetic(code: CodeType) -> bool:
+    """Whether a function may hold a numeric region: two operations, in a program that has imported NumPy."""
+    if "numpy" not in sys.modules or not _may_be_replaced(code):
         return False
     opcodes = code.co_code[::2]
     return sum(opcodes.count(opcode) for opcode in _OPERATIONS) >= 2
@@ -66,6 +70,16 @@ def may_be_numeric(function: FunctionType, code: CodeType) -> bool:
     It names NumPy or a function of NumPy's, or it makes no calls at all: then its arguments may be arrays.
     """
     return has_arithmetic(code) and (_count(code)[0] == 0 or names_numpy(function, code))
+
+
+def has_loop(code: CodeType) -> bool:
+    """Whether a function holds a loop of its own around some arithmetic, and may be looked at for its source."""
+    if not _may_be_replaced(code):
+        return False
+    opcodes = code.co_code[::2]
+    return any(opcode in opcodes for opcode in _LOOPS) and any(
+        opcode in opcodes for opcode in _OPERATIONS
+    )
 
 
 def names_numpy(function: FunctionType, code: CodeType) -> bool:

@@ -91,7 +91,7 @@ def layouts() -> Layouts | str:
 
     Imports NumPy.
     """
-    reason = _interpreter_reason()
+    reason = interpreter_reason()
     if reason is not None:
         return reason
     import numpy
@@ -110,7 +110,8 @@ def layouts() -> Layouts | str:
     return found
 
 
-def _interpreter_reason() -> str | None:
+def interpreter_reason() -> str | None:
+    """Why nothing is known of the layouts of this interpreter, or None."""
     low, high = SUPPORTED_PYTHONS
     if sys.implementation.name != "cpython":
         return f"the layouts of {sys.implementation.name} are not known"
