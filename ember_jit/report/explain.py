@@ -24,7 +24,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis.notes import Notes, describe_object
 from ember_jit.compiler.analysis.values import elements
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.graph.model import Graph
 from ember_jit.ir.ops import Op, Region, Site

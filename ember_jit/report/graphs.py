@@ -11,7 +11,7 @@ from typing import Any
 from ember_jit.compiler.analysis.facts import Effect
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import CallNote, describe_object
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.graph.model import Graph
 from ember_jit.graph.nodes import Node
 from ember_jit.graph.order import ancestors, longest_chain

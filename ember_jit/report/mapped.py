@@ -12,7 +12,7 @@ from typing import Any
 
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN
 from ember_jit.compiler.analysis.notes import CallNote, describe_object
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import Explanation

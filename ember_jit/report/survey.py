@@ -13,7 +13,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler import driver
-from ember_jit.compiler.driver import Artifacts
+from ember_jit.compiler.building import Artifacts
 from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_of
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function

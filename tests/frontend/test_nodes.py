@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE, LOWERED
 from ember_jit.compiler.source import Source

@@ -21,7 +21,7 @@ from ember_jit import (
     query,
     structural_jit,
 )
-from ember_jit.compiler import driver
+from ember_jit.compiler import building
 from ember_jit.errors import InternalCompilerWarning, NotAnOperatorError
 from ember_jit.report.explanation import Call, Explanation
 from ember_jit.runtime import events
@@ -597,7 +597,7 @@ def test_what_is_no_operator_is_refused(target: Any) -> None:
 
 # ---------------------------------------------------------------------- the rest of it
 def test_an_internal_error_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "_RESERVED", None)  # the compiler itself fails on it
+    monkeypatch.setattr(building, "_RESERVED", None)  # the compiler itself fails on it
     monkeypatch.setattr("ember_jit.config.config", lambda: ember_jit.config.Config())
 
     @structural_jit
