@@ -129,7 +129,7 @@ def test_labels_combine() -> None:
     assert label_of(Stacked) == query | nothrow | thread_bound
 
 
-@pytest.mark.parametrize("target", [3, "text", None, [1], object()], ids=repr)
+@pytest.mark.parametrize("target", [3, "text", None, [1], Ellipsis], ids=repr)
 def test_what_cannot_be_called_cannot_be_labelled(target: Any) -> None:
     with pytest.raises(NotAnOperatorError, match=r"cannot be labelled.*\[EMB002\]"):
         effects.declare(target, query)

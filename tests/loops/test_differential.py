@@ -15,11 +15,10 @@ SEEDS = 24
 CALLS = 6
 
 
-@pytest.mark.parametrize("block", range(4))
-def test_random_programs(block: int) -> None:
+def test_random_programs() -> None:
     hits = 0
     with loops_at_once():
-        for seed in range(1 + block * SEEDS // 4, 1 + (block + 1) * SEEDS // 4):
+        for seed in range(1, 1 + SEEDS):
             writer = Writer(seed)
             source = writer.function()
             name = f"<random loop {seed}>"
@@ -28,4 +27,4 @@ def test_random_programs(block: int) -> None:
                 args = writer.arguments()
                 assert run(compiled, args, name) == run(plain, args, name), (seed, args, source)
             hits += hits_of(compiled)
-    assert hits
+    assert hits >= SEEDS // 4  # machine code was compared, too
