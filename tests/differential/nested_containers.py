@@ -14,8 +14,9 @@ import sys
 import traceback
 from typing import Any
 
-from ember_jit import Operator, disable_structural_jit, pure, query, structural_jit
+from ember_jit import Operator, pure, query, structural_jit
 from tests.differential.canon import Canon
+from tests.differential.comparing import compare, first_difference, parsed
 
 PRELUDE = '''
 import collections
@@ -222,12 +223,7 @@ class Generator:
 
 def program(seed: int) -> str | None:
     """The program of this seed; None where the drawn parts make no valid module."""
-    text = Generator(seed).program()
-    try:
-        compile(text, "<program>", "exec", dont_inherit=True)
-    except SyntaxError:
-        return None
-    return text
+    return parsed(Generator(seed).program())
 
 
 def observe(seed: int, text: str, decorate: Any) -> list[Any]:
@@ -254,36 +250,10 @@ def observe(seed: int, text: str, decorate: Any) -> list[Any]:
 
 def difference(seed: int, text: str) -> str:
     """The first run that shows something else than plain Python's, or an empty string."""
-    with disable_structural_jit():
-        plain = observe(seed, text, lambda cls: cls)
     workers = {1: 1, 2: 2}.get(seed % 5)
     decorate = structural_jit(execution_strategy="parallel", max_workers=workers)
-    compiled = observe(seed, text, decorate)
-    for number, (expected, actual) in enumerate(zip(plain, compiled, strict=True)):
-        if expected != actual:
-            return f"seed {seed}, run {number}\n  plain     {expected}\n  compiled  {actual}"
-    return ""
-
-
-def main(arguments: list[str]) -> int:
-    """Compare a range of seeds."""
-    if arguments[0] == "--show":
-        print(program(int(arguments[1])))
-        return 0
-    first, last = map(int, arguments[0].split(":"))
-    found = made = 0
-    for seed in range(first, last):
-        text = program(seed)
-        if text is None:
-            continue
-        made += 1
-        here = difference(seed, text)
-        if here:
-            found += 1
-            print(here[:2000])
-    print(f"{made} programs, {found} differ")
-    return bool(found)
+    return first_difference(seed, text, observe, decorate)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(compare(sys.argv[1:], program, difference))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 
+from tests.differential.comparing import compare, parsed
 from tests.differential.nested_containers import PRELUDE, VALUES, difference
 
 MORE = '''
@@ -152,33 +153,8 @@ class Generator:
 
 def program(seed: int) -> str | None:
     """The program of this seed; None where the drawn parts make no valid module."""
-    text = Generator(seed).program()
-    try:
-        compile(text, "<program>", "exec", dont_inherit=True)
-    except SyntaxError:
-        return None
-    return text
-
-
-def main(arguments: list[str]) -> int:
-    """Compare a range of seeds."""
-    if arguments[0] == "--show":
-        print(program(int(arguments[1])))
-        return 0
-    first, last = map(int, arguments[0].split(":"))
-    found = made = 0
-    for seed in range(first, last):
-        text = program(seed)
-        if text is None:
-            continue
-        made += 1
-        here = difference(seed, text)
-        if here:
-            found += 1
-            print(here[:1500])
-    print(f"{made} programs, {found} differ")
-    return bool(found)
+    return parsed(Generator(seed).program())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(compare(sys.argv[1:], program, difference))
