@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from ember_jit.errors import DependencyWarning
 from ember_jit.runtime import background
 from ember_jit.runtime.class_tags import class_tag
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.statics import ATOMIC, own_attribute
 
 MISSES = 64  # in a row, before a site switches itself off

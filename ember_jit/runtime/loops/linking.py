@@ -14,8 +14,8 @@ from ember_jit.runtime.native.elf import ObjectError, parse
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.linking import lay_out
 from ember_jit.runtime.native.loader import LoadError, load
+from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.native.native_entry import METH_FASTCALL, Definition
-from ember_jit.runtime.native.signature import MISS
 
 _NUMPY = (
     "type_float64",

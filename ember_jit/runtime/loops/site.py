@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ember_jit.runtime import background
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
 
 if TYPE_CHECKING:
     from ember_jit.runtime.loops.linking import Entry

@@ -18,7 +18,8 @@ from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.linking import lay_out
 from ember_jit.runtime.native.loader import LoadError, load
 from ember_jit.runtime.native.loops import loop_table
-from ember_jit.runtime.native.signature import MISS, Signature
+from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime.native.signature import Signature
 from ember_jit.runtime.native.splitting import splitter_for
 
 METH_FASTCALL: Final = 0x80
