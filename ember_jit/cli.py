@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -24,8 +24,26 @@ if TYPE_CHECKING:
     from ember_jit.targets import Target
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 DIFFERENT, SLOWER = 1, 3
-_INIT_HELP = "Arguments of the constructor or factory: JSON or a file with it; an object gives keywords, a list positions."
+# Options that several commands have.
+_init = click.option(
+    "--init",
+    help="Arguments of the constructor or factory: JSON or a file with it; an object gives keywords, a list positions.",
+)
+_inputs = click.option(
+    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
+)
+
+
+def _repeat(default: int) -> Callable[[F], F]:
+    return click.option(
+        "--repeat",
+        default=default,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Timed runs of each kind.",
+    )
 
 
 class Mistake(click.ClickException):
@@ -86,7 +104,7 @@ def demo(question: str | None, out: Path | None) -> None:
 
 @main.command()
 @click.argument("target")
-@click.option("--init", help=_INIT_HELP)
+@_init
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_one_line_errors
 def explain(target: str, init: str | None, as_json: bool) -> None:
@@ -107,7 +125,7 @@ def explain(target: str, init: str | None, as_json: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the files go; made if need be.",
 )
-@click.option("--init", help=_INIT_HELP)
+@_init
 @_one_line_errors
 def dump(target: str, directory: Path, init: str | None) -> None:
     """Write the source, IR, dataflow graph and generated code of TARGET into a folder."""
@@ -140,14 +158,8 @@ def dump(target: str, directory: Path, init: str | None) -> None:
     "inputs_text",
     help="The value of `inputs`, JSON or a file with it: then TARGET runs, eager and compiled, and is timed.",
 )
-@click.option("--init", help=_INIT_HELP)
-@click.option(
-    "--repeat",
-    default=3,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Timed runs of each kind.",
-)
+@_init
+@_repeat(3)
 @_one_line_errors
 def report(target: str, path: Path, inputs_text: str | None, init: str | None, repeat: int) -> None:
     """Write a page about TARGET: the dataflow graph, source beside generated code, effects and reasons.
@@ -183,23 +195,15 @@ def bench() -> None:
 
 @bench.command("run")
 @click.argument("target")
-@click.option(
-    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
-)
-@click.option("--init", help=_INIT_HELP)
+@_inputs
+@_init
 @click.option(
     "--vs",
     default="eager",
     show_default=True,
     help="What to compare with, separated by commas: eager, threads, sequential, parallel; the first is the baseline.",
 )
-@click.option(
-    "--repeat",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Timed runs of each kind.",
-)
+@_repeat(5)
 @click.option(
     "--warmup",
     default=1,
@@ -305,10 +309,8 @@ def _processors(text: str | None) -> tuple[int, ...]:
 
 @main.command()
 @click.argument("target")
-@click.option(
-    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
-)
-@click.option("--init", help=_INIT_HELP)
+@_inputs
+@_init
 @click.option(
     "--generated",
     multiple=True,
@@ -401,7 +403,7 @@ def _store() -> Store | None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The bundle to write, by custom NAME.ember.",
 )
-@click.option("--init", help=_INIT_HELP)
+@_init
 @_one_line_errors
 def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> None:
     """Compile operators ahead of time into a bundle, which runs without the compiler.

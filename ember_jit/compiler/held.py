@@ -25,6 +25,7 @@ from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.values import Known
 from ember_jit.compiler.source import Source
+from ember_jit.ir.syntax import copied, load, placed
 from ember_jit.runtime.linking import UNIT
 from ember_jit.runtime.statics import MISSING, own_attribute
 
@@ -60,15 +61,12 @@ def as_if_unknown(facts: BodyAnalysis, calls: dict[ast.Call, str]) -> BodyAnalys
 
 def looking(source: Source, receiver: str) -> ast.FunctionDef:
     """The definition of the function, with the look at its receiver in front of the first statement."""
-    node: ast.FunctionDef = copy.deepcopy(source.node)
+    node: ast.FunctionDef = copied(source.node, {})
     documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
     where = node.body[documented]
-    look = ast.Expr(
-        ast.Call(ast.Attribute(ast.Constant(UNIT), "look", ast.Load()), [ast.Name(receiver, ast.Load())], [])
-    )  # fmt: skip
-    for inner in ast.walk(look):
-        ast.copy_location(inner, where)
-    node.body.insert(int(documented), look)
+    asked = ast.Attribute(ast.Constant(UNIT), "look", ast.Load())
+    look = ast.Expr(ast.Call(asked, [load(receiver)], []))
+    node.body.insert(int(documented), placed(look, where))
     return node
 
 

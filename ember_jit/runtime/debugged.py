@@ -41,3 +41,15 @@ tool: Callable[[int], Any] = {}.get if _monitoring is None else _monitoring.get_
 def is_debugged() -> bool:
     """Whether a debugger follows the calling thread."""
     return watched[type(gettrace())] or bool(tool(DEBUGGER))
+
+
+def _line_tool() -> Any:
+    found = sys.gettrace()
+    if found is None:
+        tools = _monitoring
+        return tools.get_tool(tools.DEBUGGER_ID) or tools.get_tool(tools.COVERAGE_ID)
+    return found
+
+
+watcher: Callable[[], Any] = sys.gettrace if _monitoring is None else _line_tool
+"""The tracer, debugger or coverage tool that wants to see each line that this thread runs, or None."""

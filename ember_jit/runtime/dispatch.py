@@ -24,8 +24,8 @@ from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import debugged, logs
+from ember_jit.runtime.arrays import holds_arrays
 from ember_jit.runtime.frames import leave_no_trace
-from ember_jit.runtime.numeric import holds_arrays
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
-from ember_jit.runtime.numeric import holds_arrays
+from ember_jit.runtime.arrays import holds_arrays
 
 
 def regions(body, arrays_at_hand=True, owner=None, **space):

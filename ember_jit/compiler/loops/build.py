@@ -10,27 +10,24 @@ import threading
 from functools import cache
 from typing import Any
 
+from ember_jit.compiler.kernels.assemble import target_machine
+
 _lock = threading.Lock()
 
 
 @cache
-def _target_machine() -> Any:
+def _machine() -> Any:
     from llvmlite import binding
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    target = binding.Target.from_default_triple()
     features = binding.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=features, opt=2, reloc="static", codemodel="large"
-    )
+    return target_machine(opt=2, cpu=binding.get_host_cpu_name(), features=features)
 
 
 def optimised(text: str) -> Any:
     """The parsed module after optimisation."""
     from llvmlite import binding
 
-    machine = _target_machine()
+    machine = _machine()
     module = binding.parse_assembly(text)
     module.triple = binding.get_process_triple()
     options = binding.create_pipeline_tuning_options(speed_level=2)
@@ -42,7 +39,7 @@ def optimised(text: str) -> Any:
 def object_code(text: str) -> bytes:
     """The object file of a module."""
     with _lock:
-        return bytes(_target_machine().emit_object(optimised(text)))
+        return bytes(_machine().emit_object(optimised(text)))
 
 
 def optimised_text(text: str) -> str:
@@ -54,4 +51,4 @@ def optimised_text(text: str) -> str:
 def assembly(text: str) -> str:
     """Its machine code, to read."""
     with _lock:
-        return str(_target_machine().emit_assembly(optimised(text)))
+        return str(_machine().emit_assembly(optimised(text)))

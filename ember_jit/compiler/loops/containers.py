@@ -273,15 +273,18 @@ class Containers(Code):
 
     def retype(self, home: tuple[str, int], inner: Type) -> None:
         """Have the list at some depth of a variable be of another type, from the next attempt on."""
+        self.retype_variable(home, inner)
+        raise Unfit("the items of a list are not of one type", self.line)
+
+    def retype_variable(self, home: tuple[str, int], wanted: Type) -> None:
+        """The same where it need not be: a list that was read from the variable has to be of this type elsewhere."""
         name, depth = home
-        wanted = inner
         for _ in range(depth):
             wanted = Type("local", wanted)
         made = join(self.types[name], wanted)
         if made != self.types[name]:
             self.types[name] = made
             raise Retry
-        raise Unfit("the items of a list are not of one type", self.line)
 
     # ------------------------------------------------------------------ local lists
     def new_list(self, type_: Type, room: str) -> Value:

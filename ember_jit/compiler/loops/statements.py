@@ -130,16 +130,6 @@ class Statements(Iteration):
         if value.kind == "tuple":
             raise Unfit("a tuple that is kept in a variable", self.line)
 
-    def retype_variable(self, home: tuple[str, int], wanted: Type) -> None:
-        """Have the variable that a list was read from be of the type that it needs elsewhere."""
-        name, depth = home
-        for _ in range(depth):
-            wanted = Type("local", wanted)
-        made = join(self.types[name], wanted)
-        if made != self.types[name]:
-            self.types[name] = made
-            raise Retry
-
     def _note_objects(self, name: str, value: Value) -> None:
         """Keep account of which variables may be objects that came in, or hold such."""
         if value.kind in ("list", "str"):

@@ -18,10 +18,9 @@ names.  A name that is missing is Python's to report, at the line that uses it.
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 from ember_jit.compiler.loops.regions import LoopRegion
-from ember_jit.ir.syntax import copied
+from ember_jit.ir.syntax import copied, is_, load, placed, store
 
 GO, RESULT = "_go", "_r"
 PLAIN = "_plain_region"
@@ -58,40 +57,40 @@ def _block(body: list[ast.stmt], starts: dict[int, LoopRegion]) -> None:
 
 def _statements(region: LoopRegion) -> list[ast.stmt]:
     where = region.body[0]
-    inputs: ast.expr = ast.Tuple([_load(name) for name in region.inputs], ast.Load())
+    inputs: ast.expr = ast.Tuple([load(name) for name in region.inputs], ast.Load())
     calm = ast.Call(_site(region, "errors"), [], [])
     unwatched = ast.Call(_site(region, "watched"), [], [])
     guards = [
         _site(region, "on"),
-        _is(calm, _site(region, "calm")),
-        _is(unwatched, ast.Constant(None)),
+        is_(calm, _site(region, "calm")),
+        is_(unwatched, ast.Constant(None)),
     ]
     for number, (expression, _) in enumerate(region.functions):
-        guards.append(_is(copied(expression, {}), _site(region, f"f{number}")))
+        guards.append(is_(copied(expression, {}), _site(region, f"f{number}")))
     ready = ast.Assign(
-        [_store(GO)],
+        [store(GO)],
         ast.BoolOp(
             ast.And(),
             guards if region.safe else [*guards, ast.Tuple([inputs], ast.Load())],
         ),
     )
     missing = ast.ExceptHandler(
-        _site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))]
+        _site(region, "unready"), None, [ast.Assign([store(GO)], ast.Constant(False))]
     )
     test = ast.BoolOp(
         ast.And(),
-        [_load(GO), ast.BoolOp(ast.Or(), [_tried(region, "entry"), _tried(region, "again")])],
+        [load(GO), ast.BoolOp(ast.Or(), [_tried(region, "entry"), _tried(region, "again")])],
     )
-    forget: ast.stmt = ast.Assign([_store(GO), _store(RESULT)], ast.Constant(None))
+    forget: ast.stmt = ast.Assign([store(GO), store(RESULT)], ast.Constant(None))
     out: list[ast.stmt] = [ast.Try([ready], [missing], [], [])]
     if region.outputs is None:
-        out += [ast.If(test, [ast.Return(_load(RESULT))], []), forget, *region.body]
+        out += [ast.If(test, [ast.Return(load(RESULT))], []), forget, *region.body]
     else:
-        names: list[ast.expr] = [_store(name) for name in region.outputs]
+        names: list[ast.expr] = [store(name) for name in region.outputs]
         target = names[0] if len(names) == 1 else ast.Tuple(names, ast.Store())
-        taken: list[ast.stmt] = [ast.Assign([target], _load(RESULT))] if names else [ast.Pass()]
+        taken: list[ast.stmt] = [ast.Assign([target], load(RESULT))] if names else [ast.Pass()]
         out += [ast.If(test, taken, list(region.body)), forget]
-    return [_placed(each, where) for each in out]
+    return [placed(each, where) for each in out]
 
 
 def plain_text(region: LoopRegion) -> ast.FunctionDef:
@@ -99,46 +98,21 @@ def plain_text(region: LoopRegion) -> ast.FunctionDef:
     args = ast.arguments([], [ast.arg(name) for name in region.inputs], None, [], [], None, [])
     body = [copied(each, {}) for each in region.body]
     if region.outputs is not None:
-        names: list[ast.expr] = [_load(name) for name in region.outputs]
+        names: list[ast.expr] = [load(name) for name in region.outputs]
         body.append(ast.Return(names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())))
     made = ast.FunctionDef(PLAIN, args, body, [], None)
-    placed: ast.FunctionDef = ast.fix_missing_locations(_placed(made, region.body[0]))
-    return placed
+    function: ast.FunctionDef = ast.fix_missing_locations(placed(made, region.body[0]))
+    return function
 
 
 def _tried(region: LoopRegion, name: str) -> ast.expr:
-    inputs = ast.Subscript(_load(GO), ast.Constant(0), ast.Load())
+    inputs = ast.Subscript(load(GO), ast.Constant(0), ast.Load())
     args: list[ast.expr] = [ast.Starred(inputs, ast.Load())]
     if region.safe:
-        args = [_load(each) for each in region.inputs]
+        args = [load(each) for each in region.inputs]
     call = ast.Call(_site(region, name), args, [])
-    return ast.Compare(ast.NamedExpr(_store(RESULT), call), [ast.IsNot()], [_site(region, "miss")])
-
-
-def _is(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.Compare(left, [ast.Is()], [right])
+    return ast.Compare(ast.NamedExpr(store(RESULT), call), [ast.IsNot()], [_site(region, "miss")])
 
 
 def _site(region: LoopRegion, name: str) -> ast.expr:
     return ast.Attribute(ast.Constant(marker(region.number)), name, ast.Load())
-
-
-def _load(name: str) -> ast.expr:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
-
-
-def _placed(node: Any, where: ast.AST) -> Any:
-    """Give what is ours in `node` the place of the user's code that it stands for."""
-    stack: list[ast.AST] = [node]
-    while stack:
-        each = stack.pop()
-        if "lineno" in each._attributes:
-            if "lineno" in vars(each):
-                continue  # the user's, or placed before
-            ast.copy_location(each, where)
-        stack.extend(ast.iter_child_nodes(each))
-    return node

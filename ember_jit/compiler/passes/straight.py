@@ -28,7 +28,7 @@ from typing import Any
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.values import Known, OneOf
 from ember_jit.compiler.source import Source, first_line
-from ember_jit.ir.syntax import put_on_line, unplaced
+from ember_jit.ir.syntax import placed, put_on_line, unplaced
 from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import has_plain_lookup, type_lookup
@@ -180,18 +180,20 @@ class _Blocks:
         assert isinstance(fast.value, ast.Call)
         forward = ast.Attribute(ast.Name("_op", ast.Load()), "forward", ast.Load())
         one_line = call.end_lineno == call.lineno
-        fast.value.func = _at(forward, call if one_line else call.func)  # where plain Python fails
+        fast.value.func = placed(
+            forward, call if one_line else call.func
+        )  # where plain Python fails
         take = ast.Assign([ast.Name("_op", ast.Store())], call.func)
-        call.func = _at(ast.Name("_op", ast.Load()), call.func)
+        call.func = placed(ast.Name("_op", ast.Load()), call.func)
         (branch,) = unplaced(
             f"if _type(_op) is {name} and {name}.__call__ is _call: pass\nelse: {UNIT!r}.missed()"
         )
         branch.body = [fast]
         branch.orelse.append(slow)
         put_on_line(branch, call.lineno)
-        out = [_at(take, take.value), branch]
+        out = [placed(take, take.value), branch]
         if not isinstance(statement, ast.Return):  # the receiver is not kept alive by us
-            out += [_at(each, statement) for each in unplaced("_op = None")]
+            out += [placed(each, statement) for each in unplaced("_op = None")]
         return out
 
     def _is_protocol(self, call: ast.Call, bound: set[str]) -> bool:
@@ -242,11 +244,3 @@ def _unbound_again(function: ast.FunctionDef) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Global | ast.Nonlocal):
             yield from node.names
-
-
-def _at(node: Any, place: ast.AST) -> Any:
-    """Place what is ours in `node` at `place`, so that lines and carets are those of the user's call."""
-    for inner in ast.walk(node):
-        if "lineno" in inner._attributes and "lineno" not in vars(inner):
-            ast.copy_location(inner, place)
-    return node

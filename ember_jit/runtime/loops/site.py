@@ -26,8 +26,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.runtime import background
+from ember_jit.runtime import background, debugged
 from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime.tried import TriedFirst, error_state, missed
 
 if TYPE_CHECKING:
     from ember_jit.runtime.loops.linking import Entry
@@ -104,19 +105,13 @@ Compile = Callable[["LoopSite", tuple[Any, ...], Made], Callable[[], None]]
 """Looks at arguments and gives the job that compiles for such; the job fills a `Made` in."""
 
 
-class LoopSite:
+class LoopSite(TriedFirst):
     """The machine code of one region.
 
     Attributes:
-        on: whether it is tried at all.
-        entry: the code that was right last time.
-        region: the region, for reports.
         made: what was compiled, by kinds of arguments.
-        left: why it is off, or empty.
-        plain: the region as a Python function, for trials.
     """
 
-    miss = MISS
     watched: Callable[[], Any]
     unready = (NameError, AttributeError)
 
@@ -129,26 +124,18 @@ class LoopSite:
         report: Callable[[Exception], None],
         left_off: Callable[[], None],
     ) -> None:
-        self.on = True
-        self.entry: Callable[..., Any] = _miss
-        self.region = region
+        super().__init__(region, disabled, report, left_off)
         self.made: dict[Any, Made] = {}
-        self.left = ""
         self._compile = compile_
         self._plain = plain
-        self._disabled = disabled
-        self._report = report
-        self._left_off = left_off
         self.errors: Callable[[], Any] = _nothing
         self.calm: Any = None
-        self.watched = _watched if sys.version_info >= (3, 12) else sys.gettrace
+        self.watched = debugged.watcher
         self._unknown = 0
         self._rest = 0  # calls in which nothing is looked at
         self._until = 0.0  # the same in time, while something is being compiled
         self._current: Made | None = None
         self._lock = threading.Lock()
-        for number, (_, live) in enumerate(region.functions):
-            setattr(self, f"f{number}", live)
 
     # ------------------------------------------------------------------ calls
     def again(self, *args: Any) -> Any:
@@ -166,7 +153,7 @@ class LoopSite:
             made = self._meet(key, args)
             if made is None:
                 return MISS
-        if made.ready and made is self._current and self.entry is not _miss:
+        if made.ready and made is self._current and self.entry is not missed:
             self._was_left(made)
             return MISS
         if made.ready:
@@ -208,13 +195,8 @@ class LoopSite:
         """Run plain from now on where NumPy is to report an underflow; False if that cannot be told."""
         if self.errors is not _nothing:
             return True
-        try:
-            from numpy import geterr
-            from numpy._core import umath
-        except ImportError:
-            return False
-        state = getattr(umath, "_extobj_contextvar", None)
-        if not isinstance(state, ContextVar) or geterr()["under"] != "ignore":
+        state = error_state()
+        if state is None:
             return False
         self.errors, self.calm = state.get, state.get()
         return True
@@ -272,7 +254,7 @@ class LoopSite:
             made.pause = FIRST_REST
         if made.strikes >= policy.patience:
             made.strikes = 0
-            self.entry = _miss
+            self.entry = missed
             self._pause(
                 made,
                 f"it leaves too many calls to Python, most on line {max(made.lines, key=made.lines.__getitem__)}",
@@ -341,29 +323,9 @@ class LoopSite:
         self._report(RuntimeError(f"a compiled loop gives {what}"))
         return wanted
 
-    def switch_off(self, why: str) -> None:
-        """Run plain from now on."""
-        self.on = False
-        self.left = why
-        self.entry = _miss
-        self._left_off()
-
-
-def _miss(*args: Any) -> Any:
-    return MISS
-
 
 def _nothing() -> None:
     return None
-
-
-def _watched() -> Any:
-    """The tracer, debugger or coverage tool that wants to see each line; None if there is none."""
-    found = sys.gettrace()
-    if found is None and sys.version_info >= (3, 12):
-        tools = sys.monitoring
-        return tools.get_tool(tools.DEBUGGER_ID) or tools.get_tool(tools.COVERAGE_ID)
-    return found
 
 
 # ---------------------------------------------------------------------- values

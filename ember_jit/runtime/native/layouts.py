@@ -38,7 +38,6 @@ DESCR_NUMBER: Final = 28  # int
 _DESCR_METADATA: Final = {1: 72, 2: 56}  # by NumPy's major version
 
 C_CONTIGUOUS: Final = 0x1
-F_CONTIGUOUS: Final = 0x2
 OWNDATA: Final = 0x4
 ALIGNED: Final = 0x100
 WRITEABLE: Final = 0x400
