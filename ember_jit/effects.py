@@ -253,6 +253,11 @@ def _labels(target: Any) -> Iterator[Label]:
             yield label
 
 
+def instances_are_labelled() -> bool:
+    """Whether any object has a label of its own."""
+    return bool(_side)
+
+
 def labels_all_instances(target: Any) -> bool:
     """Whether `target`'s label stands on its class, nothing else is labelled by instance, and lookups are plain."""
     kind = type(target)

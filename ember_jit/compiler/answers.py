@@ -13,6 +13,7 @@ from ember_jit.compiler.standin import stand_in, verdict_on
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.plan import Plan, Verdict
+from ember_jit.verdicts import ClassVerdicts
 
 _inferences: dict[tuple[str, bool], Inference] = {}
 
@@ -75,6 +76,6 @@ def entrance(inference: Inference, options: Options) -> Callable[[Any], Any]:
 
 def answer(plan: Plan, options: Options, inference: Inference) -> None:
     """Have the runtime's questions about live callables answered by the analysis."""
-    plan.classify = lambda callee: verdict_of(callee, inference, options)
+    plan.classify = ClassVerdicts(lambda callee: verdict_of(callee, inference, options))
     if options.recursive:
         plan.enter = entrance(inference, options)

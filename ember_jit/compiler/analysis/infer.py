@@ -167,6 +167,13 @@ class Inference:
     # ------------------------------------------------------------------ by kind of object
     def _callable(self, obj: Any) -> Inferred:
         label = label_of(obj)
+        result = self._labelled(obj, label)
+        reference = weakly(obj)
+        labelled_so = lambda: label_of(reference()) == label  # noqa: E731
+        return Inferred(result.effect, [*result.guards, labelled_so], result.rests_on)
+
+    def _labelled(self, obj: Any, label: Label | None) -> Inferred:
+        """The effect of calling `obj`, which has this label."""
         known = registry.lookup(obj) if label is None else None
         if label is None and known is not None:
             return self._registered(known)

@@ -146,7 +146,7 @@ def join(a: Abstract | None, b: Abstract) -> Abstract:
         return a
     objs = _alternatives(a), _alternatives(b)
     if objs[0] is not None and objs[1] is not None:
-        return OneOf(objs[0] + objs[1])
+        return OneOf(tuple({id(obj): obj for obj in objs[0] + objs[1]}.values()))
     if isinstance(a, Arg) or isinstance(b, Arg):
         return ARG
     return LOCAL
