@@ -73,42 +73,60 @@ _Stored = tuple[Callable[[], Any], CodeType | None]
 """Something that a class stores, and its code if it is a function."""
 
 
-class ClassVerdicts:
-    """Verdicts that hold for whole classes, kept from run to run: looking into a class takes 30 microseconds.
+class Verdicts:
+    """Verdicts on live callables, kept from run to run: finding one out takes tens of microseconds.
 
-    They are kept as long as the class and its bases store the same under the names that a call and its label are
-    found by, and the functions there run the same code.
+    That on a labelled class is kept as long as the class and its bases store the same under the names that a call
+    and its label are found by, and the functions there run the same code; that on an object as long as its effect
+    is the one that it was given for.
 
     Args:
-        give: gives the verdict on a live callable.
+        effect_of: gives the effect of a live callable; the same one as long as nothing has changed that it rests on.
+        judge: gives the verdict on a callable of this effect.
     """
 
-    def __init__(self, give: Callable[[Any], Verdict]) -> None:
-        self._give = give
-        self._kept: dict[int, tuple[weakref.ref[type], Verdict, list[_Stored]]] = {}
+    def __init__(
+        self, effect_of: Callable[[Any], Effect], judge: Callable[[Any, Effect], Verdict]
+    ) -> None:
+        self._effect_of = effect_of
+        self._judge = judge
+        self._of_classes: dict[int, tuple[weakref.ref[type], Verdict, list[_Stored]]] = {}
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Verdict, Effect]] = {}
 
     def __call__(self, callee: Any) -> Verdict:
         """The verdict on `callee`."""
         kind = type(callee)
-        found = self._kept.get(id(kind))
+        of_class = self._of_classes.get(id(kind))
         if (
-            found is not None
-            and found[0]() is kind
+            of_class is not None
+            and of_class[0]() is kind
             and not instances_are_labelled()
-            and _stores_still(kind, found[2])
+            and _stores_still(kind, of_class[2])
             and _leads_to_class(callee)
         ):
-            return found[1]
-        verdict = self._give(callee)
-        if (
-            verdict.by_class
-            and type(type_lookup(kind, "forward")) is FunctionType
-            and _leads_to_class(callee)
-        ):
-            key, forget = id(kind), self._kept.pop  # bound now: at exit the module's names are gone
-            reference = weakref.ref(kind, lambda _: forget(key, None))
-            self._kept[key] = reference, verdict, [_noted(found) for found in _stored(kind)]
+            return of_class[1]
+        effect = self._effect_of(callee)
+        of_object = self._of_objects.get(id(callee))
+        if of_object is not None and of_object[0]() is callee and of_object[2] is effect:
+            return of_object[1]
+        verdict = self._judge(callee, effect)
+        if verdict.by_class:
+            if type(type_lookup(kind, "forward")) is FunctionType and _leads_to_class(callee):
+                noted = [_noted(found) for found in _stored(kind)]
+                self._of_classes[id(kind)] = _forgotten(self._of_classes, kind), verdict, noted
+        elif verdict.enter is None and not effect.declared:  # else it would keep the object alive
+            try:
+                reference = _forgotten(self._of_objects, callee)
+            except TypeError:
+                return verdict
+            self._of_objects[id(callee)] = reference, verdict, effect
         return verdict
+
+
+def _forgotten(kept: dict[int, Any], obj: Any) -> weakref.ref[Any]:
+    """A weak reference to `obj`; what is `kept` of it goes when it does."""
+    key, forget = id(obj), kept.pop  # bound now: at exit the module's names are gone
+    return weakref.ref(obj, lambda _: forget(key, None))
 
 
 def _leads_to_class(callee: Any) -> bool:

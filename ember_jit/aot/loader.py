@@ -52,7 +52,7 @@ from ember_jit.runtime.plan import UNKNOWN as UNKNOWN_VERDICT
 from ember_jit.runtime.plan import Plan, Verdict, install_tables
 from ember_jit.runtime.standins import stand_in
 from ember_jit.runtime.statics import function_of
-from ember_jit.verdicts import ClassVerdicts, verdict_on
+from ember_jit.verdicts import Verdicts, verdict_on
 
 _COMPOSITE = Effect(UNKNOWN, "", operator=True)  # all that entering a stand-in asks of an effect
 
@@ -143,12 +143,13 @@ class Bundle:
     # ------------------------------------------------------------------ what the runtime asks
     def _answer(self, plan: Plan, options: Options) -> None:
         effects = self._effects_for(options)
-        plan.classify = ClassVerdicts(lambda callee: self._verdict(callee, effects, options))
+        plan.classify = Verdicts(
+            effects.of, lambda callee, effect: self._verdict(callee, effect, options)
+        )
         if options.recursive:
             plan.enter = lambda callee: self._stand_in(callee, options) or callee
 
-    def _verdict(self, callee: Any, effects: Effects, options: Options) -> Verdict:
-        effect = effects.of(callee)
+    def _verdict(self, callee: Any, effect: Effect, options: Options) -> Verdict:
         if effect.declared and not self._can_wait(callee):
             return UNKNOWN_VERDICT
         return verdict_on(callee, effect, options, self.compile_unit, self._deferring)

@@ -85,11 +85,13 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        labelled = (
-            label_of(obj) is not None
-        )  # a label is this very object's, and costs no time to see
-        kind = None if labelled else alike(obj)
-        return self._patiently(_entry_of(obj), kind, lambda: self.of(obj)).effect
+        entry = _entry_of(obj)
+        kept = self._kept(*entry)
+        if kept is not None:
+            return kept.effect
+        # a label is this very object's, and costs no time to see
+        kind = None if label_of(obj) is not None else alike(obj)
+        return self._patiently(entry, kind, lambda: self.of(obj)).effect
 
     def met_method(self, function: Any, owner: Any) -> Inferred:
         """The same for `function` bound to `owner`, with its guards."""
@@ -131,12 +133,18 @@ class Inference:
             (id(function), id(owner)), owner, lambda: self._method(function, owner)
         )
 
+    def _kept(self, key: tuple[int, int], owner: Any) -> Inferred | None:
+        """What was inferred before, if that still holds."""
+        found = self._cache.get(key)
+        still = found is not None and found[0]() is owner and found[1].holds()
+        return found[1] if found is not None and still else None
+
     def _remember(
         self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
     ) -> Inferred:
-        found = self._cache.get(key)
-        if found is not None and found[0]() is owner and found[1].holds():
-            return found[1]
+        kept = self._kept(key, owner)
+        if kept is not None:
+            return kept
         progress = self._progress
         if key in progress.active:
             progress.assumed.add(

@@ -1,4 +1,4 @@
-"""What was found out about a labelled class is kept from run to run, and forgotten when the class changes."""
+"""What was found out about a callable is kept from run to run, and forgotten when what it rests on changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ember_jit import Operator, effects, pure, query, structural_jit
+from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.plan import Verdict
 from ember_jit.testing import record_schedule
-from ember_jit.verdicts import ClassVerdicts
+from ember_jit.verdicts import Verdicts
 
 
 def make_leaf() -> type[Operator]:
@@ -23,19 +24,22 @@ def make_leaf() -> type[Operator]:
     return Leaf
 
 
-class Asked:
+BY_CLASS = Verdict(True, by_class=True)
+DECLARED = Effect("query", "declared", declared=True)
+
+
+class Asked(Verdicts):
     """Counts how often a verdict had to be found out."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, effect: Effect = DECLARED) -> None:
+        super().__init__(lambda callee: self.effect, self.found)
         self.times = 0
         self.verdict = verdict
+        self.effect = effect
 
-    def __call__(self, callee: Any) -> Verdict:
+    def found(self, callee: Any, effect: Effect) -> Verdict:
         self.times += 1
         return self.verdict
-
-
-BY_CLASS = Verdict(True, by_class=True)
 
 
 def replace_forward(leaf: Any) -> None:
@@ -80,8 +84,7 @@ def inherit_from_another(leaf: Any) -> None:
 
 def test_one_look_serves_every_instance_and_every_run() -> None:
     leaf, asked = make_leaf(), Asked(BY_CLASS)
-    verdicts = ClassVerdicts(asked)
-    assert all(verdicts(leaf()) is BY_CLASS for _ in range(5))
+    assert all(asked(leaf()) is BY_CLASS for _ in range(5))
     assert asked.times == 1
 
 
@@ -100,32 +103,41 @@ def test_one_look_serves_every_instance_and_every_run() -> None:
 )
 def test_a_change_is_seen_at_the_next_look(change: Any) -> None:
     leaf, asked = make_leaf()(), Asked(BY_CLASS)
-    verdicts = ClassVerdicts(asked)
-    verdicts(leaf)
-    verdicts(leaf)
+    asked(leaf)
+    asked(leaf)
     assert asked.times == 1
     change(leaf)
-    verdicts(leaf)
+    asked(leaf)
     assert asked.times == 2
 
 
-def test_a_verdict_on_one_object_is_asked_for_each_time() -> None:
-    leaf, asked = make_leaf(), Asked(Verdict(True))
-    verdicts = ClassVerdicts(asked)
-    verdicts(leaf())
-    verdicts(leaf())
+def test_a_verdict_on_one_object_is_not_that_on_another() -> None:
+    leaf, asked = make_leaf(), Asked(Verdict(True), Effect("query", "inferred"))
+    first, second = leaf(), leaf()
+    for _ in range(3):
+        assert asked(first) is asked(second) is asked.verdict
     assert asked.times == 2
 
 
-def test_a_class_that_nobody_needs_is_let_go() -> None:
+def test_a_verdict_on_an_object_goes_with_the_effect_that_it_was_given_for() -> None:
+    leaf, asked = make_leaf()(), Asked(Verdict(True), Effect("query", "inferred"))
+    asked(leaf)
+    asked.effect = Effect("query", "inferred anew")
+    asked(leaf)
+    assert asked.times == 2
+
+
+@pytest.mark.parametrize("verdict", [BY_CLASS, Verdict(True)])
+def test_what_nobody_needs_is_let_go(verdict: Verdict) -> None:
     leaf = make_leaf()
-    verdicts = ClassVerdicts(Asked(BY_CLASS))
-    verdicts(leaf())
+    asked = Asked(verdict, DECLARED if verdict.by_class else Effect("query", "inferred"))
+    asked(leaf())
     alive = weakref.ref(leaf)
     del leaf
     gc.collect()
     assert alive() is None
-    assert not verdicts._kept
+    assert not asked._of_classes
+    assert not asked._of_objects
 
 
 @pytest.mark.parametrize("how", ["taken back", "changed"])
