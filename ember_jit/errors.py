@@ -8,7 +8,6 @@ that provokes it, and each message ends with its `EMB` number, which names a pag
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -33,6 +32,8 @@ def near_misses(name: object, candidates: Iterable[str]) -> str:
         >>> near_misses("serch", ["search", "judge"])
         "; did you mean 'search'?"
     """
+    import difflib  # for whoever is in error: importing the package should cost little
+
     known = list(candidates)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
     if near:
