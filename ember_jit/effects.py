@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ember_jit.errors import NotAnOperatorError, OptionError
+from ember_jit.kinds import is_a
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -194,11 +195,11 @@ def declare(target: Any, *labels: Label) -> None:
             f"{target!r} cannot be labelled: it is not callable and has no `forward`. "
             "Label the operator, its class, or the function that is called."
         )
-    own = vars(target).get(_ATTRIBUTE) if isinstance(target, type) else _own_label(target)
+    own = vars(target).get(_ATTRIBUTE) if is_a(target, type) else _own_label(target)
     label = own if isinstance(own, Label) else Label("")
     for each in labels:
         label = label | each
-    if isinstance(target, type) or type(target).__name__ == "function":
+    if is_a(target, type) or type(target).__name__ == "function":
         try:
             setattr(target, _ATTRIBUTE, label)
             return

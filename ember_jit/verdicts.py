@@ -8,6 +8,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.effects import instances_are_labelled, labels_all_instances
+from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import CompileUnit, Options
 from ember_jit.runtime.effect import PURE, QUERY, Effect
 from ember_jit.runtime.ledger import ANYTHING
@@ -143,7 +144,7 @@ def _stored(kind: type) -> list[Any]:
 
 
 def _noted(found: Any) -> _Stored:
-    return weakly(found), found.__code__ if isinstance(found, FunctionType) else None
+    return weakly(found), found.__code__ if is_a(found, FunctionType) else None
 
 
 def _stores_still(kind: type, noted: list[_Stored]) -> bool:

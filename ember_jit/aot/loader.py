@@ -42,6 +42,7 @@ from ember_jit.aot.manifest import (
 from ember_jit.config import config
 from ember_jit.dependencies import users_level
 from ember_jit.errors import BundleError, BundleWarning, EmberError
+from ember_jit.kinds import is_a
 from ember_jit.runtime import linking
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.effect import UNKNOWN, Effect
@@ -312,4 +313,4 @@ def class_at(where: str) -> type | None:
     for part in path.split("."):
         space: Mapping[str, Any] = getattr(found, "__dict__", {})
         found = space.get(part)
-    return found if isinstance(found, type) else None
+    return found if is_a(found, type) else None

@@ -33,6 +33,7 @@ from ember_jit.config import config
 from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
+from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.originals import original_code
@@ -274,7 +275,7 @@ def reserved_name(source: Source, code: CodeType) -> str:
 
 def is_method(function: FunctionType, owner: Any) -> bool:
     """Whether `owner` is an object on whose class `function` stands."""
-    if owner is None or isinstance(owner, type):
+    if owner is None or is_a(owner, type):
         return False
     name = function.__name__
     for cls in type(owner).__mro__:

@@ -28,6 +28,7 @@ from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.graph.model import Graph
 from ember_jit.ir.ops import Op, Region, Site
+from ember_jit.kinds import is_a
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import (
     Barrier,
@@ -364,15 +365,13 @@ def _parts(found: Survey) -> tuple[Part, ...]:
 
 
 def _is_decorated(forward: Any) -> bool:
-    return isinstance(forward, FunctionType) and unit_of(forward) is not None
+    return is_a(forward, FunctionType) and unit_of(forward) is not None
 
 
 def _is_operator(value: Any) -> bool:
-    if isinstance(value, type):
+    if is_a(value, type):
         return False
-    return is_transform(type(value)) or isinstance(
-        type_lookup(type(value), "forward"), FunctionType
-    )
+    return is_transform(type(value)) or is_a(type_lookup(type(value), "forward"), FunctionType)
 
 
 def _part(found: Survey, attribute: str, operators: list[Any]) -> Part:

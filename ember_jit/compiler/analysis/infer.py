@@ -34,6 +34,7 @@ from ember_jit.compiler.analysis.patience import Alike, Patience, Thrift, alike
 from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
+from ember_jit.kinds import is_a
 from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
 from ember_jit.runtime.mapping import is_settled, mapped_by
 from ember_jit.runtime.originals import original_code
@@ -185,15 +186,15 @@ class Inference:
         known = registry.lookup(obj) if label is None else None
         if label is None and known is not None:
             return self._registered(known)
-        if isinstance(obj, FunctionType):
+        if is_a(obj, FunctionType):
             return (
                 self._declared(label, obj, None) if label is not None else self._function(obj, None)
             )
-        if isinstance(obj, type):
+        if is_a(obj, type):
             return self._constructor(obj)
         if type(obj) is functools.partial:
             return self._partial(obj)
-        if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
+        if is_a(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
             return _unknown(f"{_name(obj)} is not in the registry of known callables")
         if label is not None:
             return self._declared(label, None, obj)
@@ -255,11 +256,11 @@ class Inference:
         if "forward" not in dir(kind) and type_lookup(kind, "__call__") is MISSING:
             return _unknown(f"{kind.__name__} is not callable")
         call = type_lookup(kind, "__call__")
-        if not isinstance(call, FunctionType):
+        if not is_a(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         forward = type_lookup(kind, "forward")
         overridden = own_attribute(obj, "forward") is not MISSING
-        straight = isinstance(forward, FunctionType) and is_trivial_call(call) and not overridden
+        straight = is_a(forward, FunctionType) and is_trivial_call(call) and not overridden
         result = self.of_method(forward, obj) if straight else self._method(call, obj)
         guards = protocol_guards(obj)
         effect = result.effect
@@ -303,11 +304,11 @@ class Inference:
                 f"{cls.__name__} has a `__del__`, which runs when the new object is dropped"
             )
         new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
-        if isinstance(new, staticmethod) or (
+        if is_a(new, staticmethod) or (
             new is not object.__new__ and not issubclass(cls, BaseException)
         ):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
-        if not isinstance(init, FunctionType):
+        if not is_a(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}", plain=is_quiet_class(cls)))
         hook = _store_hook(cls, init)
         if hook:
@@ -317,12 +318,10 @@ class Inference:
         return Inferred(effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
-        label = (
-            label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
-        )
+        label = label_of(MethodType(function, owner)) if is_a(function, FunctionType) else None
         if label is not None and label.kind:
             return self._declared(label, function, None)
-        if isinstance(function, FunctionType):
+        if is_a(function, FunctionType):
             found = self._function(function, owner)
             return found if label is None else _modified(label, found)
         known = registry.method(type(owner), _name(function))
@@ -421,7 +420,7 @@ def _entry_of(obj: Any) -> tuple[tuple[int, int], Any]:
 def _name(obj: Any) -> str:
     name = (
         getattr(obj, "__qualname__", None)
-        if isinstance(obj, FunctionType | BuiltinFunctionType | type)
+        if is_a(obj, FunctionType | BuiltinFunctionType | type)
         else None
     )
     return name or getattr(obj, "__name__", None) or type(obj).__name__

@@ -26,6 +26,7 @@ from ember_jit.compiler.passes.numeric_names import (
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.region import Input, Reduction, Step
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import MISSING
 
 _NUMBERS = (bool, int, float)
@@ -240,7 +241,7 @@ class Reader:
         if isinstance(given, ast.Constant) and isinstance(given.value, str):
             return given.value
         live = self.scope.live(given)
-        if not isinstance(live, type):
+        if not is_a(live, type):
             raise Boundary(f"`{ast.unparse(given)}` is no type")
         self._guard(given, live)
         return live

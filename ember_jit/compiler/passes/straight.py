@@ -29,6 +29,7 @@ from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.values import Known, OneOf
 from ember_jit.compiler.source import Source, first_line
 from ember_jit.ir.syntax import placed, put_on_line, unplaced
+from ember_jit.kinds import is_a
 from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import has_plain_lookup, type_lookup
@@ -91,7 +92,7 @@ def receiver_class(fact: CallFact | None) -> type | None:
         return None
     kind = kinds.pop()
     forward = type_lookup(kind, "forward")
-    if type(kind) not in (type, ABCMeta) or not isinstance(forward, FunctionType):
+    if type(kind) not in (type, ABCMeta) or not is_a(forward, FunctionType):
         return None
     if type_lookup(kind, "__call__") is not STRAIGHT[CALL] or not has_plain_lookup(kind):
         return None
