@@ -190,6 +190,22 @@ class Everything(MissingNames):
         note("call", "format")
         return "f"
 
+    def __eq__(self, other: object) -> bool:
+        note("call", "eq")
+        return self is other
+
+    def __hash__(self) -> int:
+        note("call", "hash")
+        return 1
+
+    def __bool__(self) -> bool:
+        note("call", "bool")
+        return True
+
+    def __repr__(self) -> str:
+        note("call", "repr")
+        return "r"
+
 
 def used(how: str) -> Any:
     """A program that uses its proxy in one way, between two calls that could overlap."""
@@ -255,6 +271,24 @@ self.leaf(inputs=self.proxy).get("t")
 zip(xs, self.proxy)
 max(self.proxy)
 sum(self.proxy)
+self.proxy == 1
+self.proxy in xs
+self.proxy in {1: 2}
+{self.proxy: 1}
+{1: 2}.get(self.proxy)
+not self.proxy
+self.proxy or 1
+repr(self.proxy)
+f"{self.proxy!r}"
+self.leaf(inputs={self.proxy: 1})
+self.leaf(inputs=self.proxy == 1)
+self.leaf(inputs=not self.proxy)
+[self.leaf(inputs=x) for x in xs if self.proxy]
+[self.leaf(inputs=x) for x in xs if x != self.proxy]
+self.leaf(inputs=a["t"] == self.proxy)
+self.leaf(inputs=[self.proxy].index(self.proxy))
+self.leaf(inputs=[1, self.proxy].count(1))
+self.leaf(inputs=sorted([self.proxy], key=id))
 "".join(str(x) for x in self.proxy)
 """
 
