@@ -86,6 +86,9 @@ def main() -> None:
     A TARGET is MODULE:CLASS, MODULE:FACTORY (a function that returns an operator), MODULE:INSTANCE, or
     path/to/file.py:NAME. The current folder is importable.
     """
+    from ember_jit.warned import warn_of_settings
+
+    warn_of_settings()
 
 
 @main.command()

@@ -31,6 +31,8 @@ def give_call(cls: type) -> None:
     as a base, subclasses inherit it, and their own `__call__` comes first.  A protocol is left as it is: what it
     holds, its implementations must have.
     """
-    has_one = any("__call__" in vars(each) for each in cls.__mro__)  # not the metaclass's, which makes instances
+    has_one = any(
+        "__call__" in vars(each) for each in cls.__mro__
+    )  # not the metaclass's, which makes instances
     if not has_one and not vars(cls).get("_is_protocol", False):
         type.__setattr__(cls, "__call__", Operator.__call__)  # past a metaclass that forbids it

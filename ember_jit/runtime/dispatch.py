@@ -30,6 +30,7 @@ from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
+from ember_jit.warned import warn_of_settings
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -197,6 +198,7 @@ class Unit:
         with self._lock:
             if self._settled:
                 return
+            warn_of_settings()
             began = perf_counter()
             result: tuple[CodeType, Plan | None] | None = None
             try:
