@@ -306,7 +306,7 @@ def _barriers(found: Survey, made: Schedule, notes: Notes) -> tuple[Barrier, ...
         if op.kind not in ("barrier", "with"):
             continue
         reason = op.reason or "has an effect"
-        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, notes)))
+        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, made, notes)))
     return tuple(sorted(dict.fromkeys(out), key=lambda barrier: barrier.line))
 
 

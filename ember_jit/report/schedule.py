@@ -20,6 +20,7 @@ from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import walk
 from ember_jit.report.depend import (
     CONTROL,
+    DATA,
     ORDER,
     Dependence,
     Edge,
@@ -299,6 +300,30 @@ def waits_for(made: Schedule, site: int) -> list[Node]:
         return []
     sources = {edge.source for edge in made.graph.needs(node) if not edge.carried}
     return [made.graph.nodes[number] for number in sorted(sources)]
+
+
+def carried_by(made: Schedule, site: int) -> tuple[str, ...]:
+    """The variables through which a call in a loop needs its own result of the round before, directly or not.
+
+    Empty if it does not; by values alone, whatever the order of effects asks for.
+    """
+    node = made.graph.of_site(site)
+    for first in made.graph.needs(node) if node is not None else ():
+        stack, seen = [(first.source, first.carried)], set[tuple[int, bool]]()
+        while stack and first.kind == DATA:
+            at = stack.pop()
+            number, carried = at
+            if at in seen:
+                continue
+            seen.add(at)
+            if carried and made.graph.nodes[number] is node:
+                return first.names
+            stack += [
+                (edge.source, carried or edge.carried)
+                for edge in made.graph.needs(made.graph.nodes[number])
+                if edge.kind == DATA
+            ]
+    return ()
 
 
 def decided_by(made: Schedule, site: int) -> list[Node]:
