@@ -100,6 +100,33 @@ class Answer(Operator):
 """
 
 
+LEAVES = """
+from ember_jit import Operator, jit
+class Leaf:
+    def forward(self, *, inputs): return inputs
+@jit(force_trace=True)
+class Traced(Operator):
+    def forward(self, *, inputs): return self.forward, self.forward(inputs=1), self.forward(inputs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Leaf", "Leaf.forward runs as it is written, for it makes fewer than two calls"),
+        ("Traced", "Traced.forward: it is traced, which only the compiler does"),
+    ],
+)
+def test_it_says_why_there_is_nothing_to_compile(folder: Path, name: str, why: str) -> None:
+    """It does not ask for a decorator that it has just said it applied."""
+    (folder / "leaves.py").write_text(LEAVES)
+    done = ember(folder, "compile", f"leaves.py:{name}", "-o", "leaves.ember")
+    assert done.returncode == 2
+    assert f"Error: nothing to compile: {why}" in done.stderr
+    assert "decorate" not in done.stderr.partition("Error:")[2]
+    assert not (folder / "leaves.ember").exists()
+
+
 def test_it_counts_the_calls_that_explain_counts(folder: Path) -> None:
     """Those to helpers are worked out where they stand: neither counts them."""
     (folder / "helpers.py").write_text(HELPERS)
