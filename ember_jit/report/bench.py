@@ -217,7 +217,8 @@ def _short(text: str, most: int = 400) -> str:
 def bench_text(made: Bench) -> str:
     """A benchmark as text."""
     lines = [
-        f"{made.target} ({made.status}), {made.repeat} runs of each kind after {made.warmup} to warm up, in turns"
+        f"{made.target} ({made.status}), {made.repeat} run{'s' * (made.repeat != 1)} of each kind "
+        f"after {made.warmup} to warm up, in turns"
     ]
     lines.append(f"  identical answer   {'yes' if made.identical else 'NO'}")
     if not made.repeatable:
