@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from ember_jit.errors import OptionError
-from ember_jit.report.critical import HOW, critical_path
+from ember_jit.report.critical import HOW, over_critical_path
 from ember_jit.report.outcome import Outcome, outcome_of, same_outcome
 from ember_jit.report.samples import Sample
 from ember_jit.report.survey import survey
@@ -51,8 +51,8 @@ class Bench:
         different: what the first compiled run gave that differs, shortened; or empty.
         samples: the times of each kind; "compiled" is the last.
         first: the first compiled run, with the compiling.
-        critical: the critical path, or None if no call was issued ahead.
-        critical_ratio: recorded compiled runs to their critical path, or None.
+        critical: the critical path of the median compiled run, or None if no call was issued ahead.
+        critical_ratio: recorded compiled runs to their own critical path, or None; `critical` is by this ratio.
         calls: calls that one recorded run issued ahead.
         in_flight: the most of them at one moment.
     """
@@ -128,7 +128,8 @@ def bench(
                 times[kind].append(seconds)
     say("measuring the critical path")
     recorded = min(repeat, _RECORDED)
-    critical, ratio, log = critical_path(lambda: _timed(op, inputs, clock)[1], found, recorded)
+    ratio, log = over_critical_path(lambda: _timed(op, inputs, clock)[1], found, recorded)
+    samples = {kind: Sample(tuple(each)) for kind, each in times.items()}
     other = next((each for each in compiled if not same_outcome(each, plain[0])), None)
     return Bench(
         target=found.name,
@@ -141,9 +142,9 @@ def bench(
         repeatable=all(same_outcome(each, plain[0]) for each in plain),
         answer=_short(str(plain[0])),
         different=_short(str(other)) if other is not None else "",
-        samples={kind: Sample(tuple(each)) for kind, each in times.items()},
+        samples=samples,
         first=first_seconds,
-        critical=critical,
+        critical=samples[COMPILED].median / ratio if ratio else None,
         critical_ratio=ratio,
         calls=len(log.calls),
         in_flight=log.in_flight_together(),

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ember_jit import Operator, __version__, structural_jit
+from ember_jit import Operator, __version__, query, structural_jit
 from ember_jit.cli import main
 from ember_jit.errors import InputError, OptionError
+from ember_jit.report import critical
 from ember_jit.report.bench import KINDS, Bench, bench, bench_text, pinned
 from ember_jit.report.bench_json import changes_text, compare, is_slower, stats, to_json
 from ember_jit.report.samples import Interval, Sample
+from ember_jit.runtime import events
 from ember_jit.runtime.dispatch import is_disabled, unit_of
 
 
@@ -58,6 +60,34 @@ def make(eager: float = 2.0, compiled: float = 1.0, answers: Any = None) -> Any:
 
 def measured(op: Any, **options: Any) -> Bench:
     return bench(op, [1], clock=CLOCK, **options)
+
+
+class Leaf(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return inputs
+
+
+@structural_jit(execution_strategy="parallel")
+class Two(Operator):
+    """Takes a second, and ten where it is recorded, as on a machine that has become slow."""
+
+    def __init__(self) -> None:
+        self.a, self.b = query(Leaf()), query(Leaf())
+
+    def forward(self, *, inputs: Any) -> Any:
+        CLOCK.spend(10 if events.recording() else 1)
+        return self.a(inputs=inputs), self.b(inputs=inputs)
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_no_run_takes_less_than_its_critical_path(
+    repeat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path is a part of the run that it is from: here 8 of 10 seconds."""
+    monkeypatch.setattr(critical, "longest_chain", lambda *_: 8.0)
+    made = measured(Two(), repeat=repeat)
+    assert made.samples["compiled"].median == 1.0
+    assert (made.critical, made.critical_ratio) == (0.8, 1.25)
 
 
 def test_medians_and_ratios() -> None:

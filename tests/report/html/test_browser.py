@@ -104,7 +104,7 @@ def test_a_click_on_a_call_shows_its_effect_and_its_lines(answer: Page) -> None:
     details = answer.one("#details").text
     assert "self.save(inputs=best)" in details
     assert "its effect is not known to be harmless" in details
-    assert "label Save `@query` or `@pure`" in answer.one("#details .fix").text
+    assert "let Save return the value" in answer.one("#details .fix").text
     assert answer.one("#list .selected code").text == "self.save(inputs=best)"
     assert "self.save(inputs=best)" in answer.one("#code-source .pinned").text
     assert any("_w.parked(4)" in text for text in answer.texts("#code-issue .pinned"))
