@@ -23,7 +23,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime import debugged, logs
+from ember_jit.runtime import debugged, logs, protocol_frame
 from ember_jit.runtime.arrays import holds_arrays
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
@@ -129,6 +129,7 @@ class Unit:
     Attributes:
         disabled: says whether compiled functions run plain in this context.
         watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
+        called, through, no_room: the frame that a straight call saves, in a traceback (`protocol_frame`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -142,6 +143,9 @@ class Unit:
     gettrace = staticmethod(debugged.gettrace)
     tool = staticmethod(debugged.tool)
     make = FunctionType
+    called = staticmethod(protocol_frame.called)
+    through = staticmethod(protocol_frame.through)
+    no_room = (RecursionError, MemoryError)
 
     def __init__(
         self,
