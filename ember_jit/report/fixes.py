@@ -22,6 +22,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     ("iterates over", "iterate over a list, tuple, dict, set or range"),
     ("deletes", "delete it after the last call"),
     ("method of an object made here", "make the object in `__init__`, or label its class `@pure` or `@query`"),
+    (".forward` is not known before it runs", "call the operator itself: `op(inputs=...)`, not `op.forward(inputs=...)`"),
     ("is not known before it runs", "keep it in an attribute, or in a list of operators, that exists when the operator is made"),
     ("through a hook of", "store the attribute on the operator itself"),
     ("has no usable source", "label it `@query` or `@pure` if that is what it is"),

@@ -289,6 +289,15 @@ def _unreached(made: Schedule, site: int) -> Why:
                 "",
                 "move the assertion behind this call",
             )
+    for around in made.function.walk():
+        filled = _changing(made, around) if around.kind == "for" else None
+        if filled is not None and any(inner is op for inner in around.walk()):
+            name, change = filled
+            return Why(
+                f"it stands in a loop over `{name}`, which line {change.line} fills, and which is not known ahead",
+                "",
+                f"make `{name}` in a comprehension",
+            )
     return Why("the walk ahead of the program ends before this call")
 
 

@@ -158,3 +158,59 @@ def test_the_variable_of_a_loop_behind_it() -> None:
     assert "its arguments need `line`, which the loop of line" in call.why
     assert call.fix == "work `line` out again behind the loop"
     assert call_of(BehindALoopMended(), "self.other").ahead
+
+
+class Bare:
+    """Without a base class, and not decorated: it cannot be called."""
+
+    def forward(self, *, inputs: Any) -> Any:
+        return inputs
+
+
+class CallsForward(Holder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.members = {"a": Ask(), "b": Ask()}
+        self.bare = Bare()
+
+    def forward(self, *, inputs: Any) -> Any:
+        return [each.forward(inputs=inputs) for each in self.members.values()]
+
+
+def test_the_operator_itself_is_to_be_called() -> None:
+    made = explain(CallsForward())
+    (call,) = made.calls
+    assert call.fix.startswith("call the operator itself")
+    assert made.parts[-1].evidence == "Bare has no `__call__`"
+
+
+@query
+class Split(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return {"parts": inputs.split()}
+
+
+class FilledInALoop(Holder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.split = Split()
+
+    def forward(self, *, inputs: Any) -> Any:
+        out = []
+        for part in self.split(inputs=inputs)["parts"]:
+            out.append(self.ask(inputs=part))
+        return [self.other(inputs=each["text"]) for each in out]
+
+
+class FilledAtOnce(FilledInALoop):
+    def forward(self, *, inputs: Any) -> Any:
+        out = [self.ask(inputs=part) for part in self.split(inputs=inputs)["parts"]]
+        return [self.other(inputs=each["text"]) for each in out]
+
+
+def test_a_list_that_is_filled_in_a_loop_over_a_result() -> None:
+    call = call_of(FilledInALoop(), "self.other")
+    assert "it stands in a loop over `out`, which line" in call.why
+    assert call.fix == "make `out` in a comprehension"
+    call = call_of(FilledAtOnce(), "self.other")
+    assert call.number in call.overlaps
