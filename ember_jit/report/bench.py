@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from ember_jit.errors import OptionError
-from ember_jit.report.critical import HOW, over_critical_path
+from ember_jit.report.critical import HOW, critical_path
 from ember_jit.report.outcome import Outcome, outcome_of, same_outcome
 from ember_jit.report.samples import Sample
 from ember_jit.report.survey import survey
@@ -51,8 +51,9 @@ class Bench:
         different: what the first compiled run gave that differs, shortened; or empty.
         samples: the times of each kind; "compiled" is the last.
         first: the first compiled run, with the compiling.
-        critical: the critical path of the median compiled run, or None if no call was issued ahead.
-        critical_ratio: recorded compiled runs to their own critical path, or None; `critical` is by this ratio.
+        critical: the critical path, or None if no call was issued ahead; at most the median compiled run, for no
+            run takes less than its own.
+        critical_ratio: recorded compiled runs to their own critical path, or None.
         calls: calls that one recorded run issued ahead.
         in_flight: the most of them at one moment.
     """
@@ -128,8 +129,10 @@ def bench(
                 times[kind].append(seconds)
     say("measuring the critical path")
     recorded = min(repeat, _RECORDED)
-    ratio, log = over_critical_path(lambda: _timed(op, inputs, clock)[1], found, recorded)
+    critical, ratio, log = critical_path(lambda: _timed(op, inputs, clock)[1], found, recorded)
     samples = {kind: Sample(tuple(each)) for kind, each in times.items()}
+    if critical is not None:  # the machine may have been slower for the runs that were recorded
+        critical = min(critical, samples[COMPILED].median)
     other = next((each for each in compiled if not same_outcome(each, plain[0])), None)
     return Bench(
         target=found.name,
@@ -144,7 +147,7 @@ def bench(
         different=_short(str(other)) if other is not None else "",
         samples=samples,
         first=first_seconds,
-        critical=samples[COMPILED].median / ratio if ratio else None,
+        critical=critical,
         critical_ratio=ratio,
         calls=len(log.calls),
         in_flight=log.in_flight_together(),

@@ -2,7 +2,7 @@
 
 It is measured on compiled runs, with the runtime's own event log: each call that was issued ahead counts with the
 time it took.  What is not in it is the time between calls and the calls that stay in order; so the ratio to it is
-an upper bound of what scheduling could still gain.  A run is compared with its own chain alone, never with that of a
+an upper bound of what scheduling could still gain.  The ratio is that of a run to its own chain, never to that of a
 run that the machine was slower for: no run takes less time than its critical path.
 """
 
@@ -16,15 +16,15 @@ from ember_jit.report.survey import Survey
 from ember_jit.runtime import events
 
 HOW = (
-    "the longest chain of dependent calls: its part of a recorded compiled run, each call with the time it took there; "
+    "the longest chain of dependent calls, each with the time it took in a recorded compiled run; "
     "time between calls and calls that stay in order are not in it"
 )
 
 
-def over_critical_path(
+def critical_path(
     run: Callable[[], float], found: Survey, times: int
-) -> tuple[float | None, events.Log]:
-    """How many times as long as its critical path a run takes (the median), and the last log.
+) -> tuple[float | None, float | None, events.Log]:
+    """Median critical path in seconds, median ratio of a run to its own, and the last log.
 
     Args:
         run: makes a compiled run; returns the seconds it took.
@@ -33,7 +33,7 @@ def over_critical_path(
     """
     made = found.schedule()
     last = events.Log()
-    ratios = []
+    chains, ratios = [], []
     for _ in range(times if made is not None else 0):
         with events.record() as log:
             took = run()
@@ -41,8 +41,12 @@ def over_critical_path(
         log.calls[:] = [call for call in log.calls if call.owner == found.name and call.ended]
         if not log.calls or made is None:
             break
-        ratios.append(took / longest_chain(made, found, log.calls))
-    return statistics.median(ratios) if ratios else None, last
+        chain = longest_chain(made, found, log.calls)
+        chains.append(chain)
+        ratios.append(took / chain)
+    if not chains:
+        return None, None, last
+    return statistics.median(chains), statistics.median(ratios), last
 
 
 def longest_chain(made: Schedule, found: Survey, calls: list[events.Call]) -> float:

@@ -292,10 +292,10 @@ def _step(made: Schedule, op: Op) -> Step:
     assert op.site is not None
     site = made.function.sites[op.site]
     loop = ""
-    if site.number in made.serial:
-        loop = "iterations wait for each other"
-    elif (site.number, site.number) in made.overlaps:
+    if (site.number, site.number) in made.overlaps:
         loop = "iterations overlap"
+    elif site.number in made.serial:
+        loop = "iterations wait for each other"
     return Step(site.number, site.line, site.text, loop)
 
 

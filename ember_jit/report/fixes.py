@@ -31,7 +31,16 @@ _FIXES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 #: what a label could not do away with: whoever does so is neither `pure` nor a `query`
-_STORES = ("stores to ", "stores into", "assigns the ", "deletes the ")
+_STORES = (
+    "stores to ",
+    "stores into",
+    "assigns the ",
+    "deletes the ",
+    "changes the list",
+    "changes the dict",
+    "changes the set",
+    "changes its argument",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,3 +214,47 @@ def test_a_list_that_is_filled_in_a_loop_over_a_result() -> None:
     assert call.fix == "make `out` in a comprehension"
     call = call_of(FilledAtOnce(), "self.other")
     assert call.number in call.overlaps
+
+
+class Rounds(Holder):
+    """The rounds wait for each other, the calls of one round do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members = [Ask(), Ask()]
+
+    def forward(self, *, inputs: Any) -> Any:
+        views = [inputs]
+        for _ in range(2):
+            views = [each(inputs=str(views)) for each in self.members]
+        return views
+
+
+def test_iterations_within_a_round_overlap() -> None:
+    made = explain(Rounds())
+    (call,) = made.calls
+    assert call.overlaps == (0,)
+    assert made.critical_path[0].loop == "iterations overlap"
+    assert explain(Growing()).calls[0].overlaps == ()
+
+
+class Keeper(Operator):
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def forward(self, *, inputs: Any) -> Any:
+        self.seen.append(inputs)
+        return inputs
+
+
+class Audited(Holder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeper = Keeper()
+
+    def forward(self, *, inputs: Any) -> Any:
+        return self.ask(inputs=inputs), self.keeper(inputs=inputs), self.other(inputs=inputs)
+
+
+def test_no_label_is_advised_for_what_appends_to_its_own_list() -> None:
+    assert call_of(Audited(), "self.keeper").fix.startswith("let Keeper return the value")

@@ -83,11 +83,11 @@ class Two(Operator):
 def test_no_run_takes_less_than_its_critical_path(
     repeat: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The path is a part of the run that it is from: here 8 of 10 seconds."""
+    """The recorded runs took ten seconds, eight of them on the path; the timed ones took one."""
     monkeypatch.setattr(critical, "longest_chain", lambda *_: 8.0)
     made = measured(Two(), repeat=repeat)
     assert made.samples["compiled"].median == 1.0
-    assert (made.critical, made.critical_ratio) == (0.8, 1.25)
+    assert (made.critical, made.critical_ratio) == (1.0, 1.25)
 
 
 def test_medians_and_ratios() -> None:
