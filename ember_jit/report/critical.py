@@ -64,8 +64,11 @@ def longest_chain(made: Schedule, found: Survey, calls: list[events.Call]) -> fl
         a, b = nodes[edge.source].op.site, nodes[edge.target].op.site
         if a in loops_of and b in loops_of:
             common = tuple(loop for loop in loops_of[a] if loop in loops_of[b])
-            incoming.setdefault(b, []).append((a, edge.carried, common))
-            shared.setdefault(a, set()).add(common)
+            # what a loop hands on is there when all loops inside it have ended
+            depths = [common.index(loop) + 1 for loop in edge.loops & set(common)]
+            for depth in depths or [len(common)]:
+                incoming.setdefault(b, []).append((a, edge.carried, common[:depth]))
+                shared.setdefault(a, set()).add(common[:depth])
     best: dict[tuple[int, tuple[int, ...], tuple[int, ...]], float] = {}
     seen: set[object] = set()
     base = longest = 0.0

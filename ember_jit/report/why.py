@@ -13,6 +13,7 @@ from ember_jit.report.fixes import Why, fix_for, is_store
 from ember_jit.report.schedule import (
     LOST,
     OUTSIDE,
+    PARKED,
     UNREACHED,
     Schedule,
     carried_by,
@@ -21,6 +22,7 @@ from ember_jit.report.schedule import (
     waits_for,
 )
 
+_NOT_YET = "is not known before it runs"
 _TEMPORARY = re.compile(r"_t\d+")
 
 
@@ -97,9 +99,14 @@ def why_in_order(made: Schedule, notes: Notes, site: int) -> Why:
             "",
             "leave out `thread_bound` if any thread may make it",
         )
-    if note is not None and not note.effect.schedulable and label is None:
-        return unknown_effect(note)
     fate = made.fate.get(site)
+    if note is not None and not note.effect.schedulable and label is None:
+        unknown = unknown_effect(note)
+        if fate == PARKED and _NOT_YET in unknown.reason:
+            what = unknown.reason.rpartition(": ")[2]
+            reason = f"{what}: whether it starts early is decided there, by what is called then"
+            return Why(reason, unknown.place, unknown.fix)
+        return unknown
     if fate is None:
         return Why("it is a quick pure function, worked out where it stands")
     if fate in (LOST, OUTSIDE) and _goes_round(made, site):

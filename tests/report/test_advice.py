@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ember_jit import Operator, explain, query
+from ember_jit import Operator, explain, query, structural_jit
 from ember_jit.report.explanation import Call
+from ember_jit.testing import record_schedule
 
 
 @query
@@ -258,3 +259,16 @@ class Audited(Holder):
 
 def test_no_label_is_advised_for_what_appends_to_its_own_list() -> None:
     assert call_of(Audited(), "self.keeper").fix.startswith("let Keeper return the value")
+
+
+@structural_jit(execution_strategy="parallel")
+def best_of(asked: Any, inputs: Any) -> Any:
+    return [ask(inputs=each) for ask in asked for each in inputs]
+
+
+def test_what_is_only_known_as_it_runs() -> None:
+    (call,) = explain(best_of).calls
+    assert "`ask` is not known before it runs: whether it starts early is decided there" in call.why
+    with record_schedule() as schedule:
+        assert len(best_of([Ask(), Ask()], "ab")) == 4
+    assert len(schedule.log.calls) == 4

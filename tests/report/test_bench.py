@@ -18,8 +18,10 @@ from ember_jit.report import critical
 from ember_jit.report.bench import KINDS, Bench, bench, bench_text, pinned
 from ember_jit.report.bench_json import changes_text, compare, is_slower, stats, to_json
 from ember_jit.report.samples import Interval, Sample
+from ember_jit.report.survey import survey
 from ember_jit.runtime import events
 from ember_jit.runtime.dispatch import is_disabled, unit_of
+from ember_jit.testing import fake_clock, fake_latency
 
 
 class Clock:
@@ -88,6 +90,36 @@ def test_no_run_takes_less_than_its_critical_path(
     made = measured(Two(), repeat=repeat)
     assert made.samples["compiled"].median == 1.0
     assert (made.critical, made.critical_ratio) == (1.0, 1.25)
+
+
+@fake_latency(0.1)
+@query
+class Slow(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return inputs
+
+
+@structural_jit(execution_strategy="parallel")
+class Rounds(Operator):
+    def __init__(self) -> None:
+        self.members = [Slow(), Slow()]
+
+    def forward(self, *, inputs: Any) -> Any:
+        for _ in range(3):
+            inputs = [each(inputs=str(inputs)) for each in self.members]
+        return inputs
+
+
+def test_the_critical_path_of_rounds_has_one_call_of_each() -> None:
+    """The calls of a round wait for those of the round before, not for each other."""
+    op = Rounds()
+    op(inputs="x")
+    with fake_clock(), events.record() as log:
+        op(inputs="x")
+    found = survey(op)
+    made = found.schedule()
+    assert made is not None
+    assert critical.longest_chain(made, found, log.calls) == pytest.approx(0.3)
 
 
 def test_medians_and_ratios() -> None:
