@@ -94,12 +94,9 @@ def test_the_text() -> None:
     made = straight("x = self.ask(inputs=inputs)\nreturn self.ask(inputs=x)")
     assert made is not None
     text = ast.unparse(made.node)
-    debugged, gettrace = (ast.unparse(ast.parse(part)) for part in (_DEBUGGED, _GETTRACE))
-    for part, named in (
-        (f"({debugged})", "debugged"),
-        (f"({gettrace})", "_gettrace"),
-        (repr(UNIT), "_unit"),
-    ):
+    debugged = ast.unparse(ast.parse(f"x or {_DEBUGGED}")).removeprefix("x or ")
+    gettrace = f"({ast.unparse(ast.parse(_GETTRACE))})"
+    for part, named in ((debugged, "debugged"), (gettrace, "_gettrace"), (repr(UNIT), "_unit")):
         text = text.replace(part, named)
     assert text == (
         """\
