@@ -77,10 +77,18 @@ class ConstructionError(EmberError, TypeError):
     code = "EMB006"
 
 
+class SettingWarning(UserWarning):
+    """A variable `EMBER_JIT_*` has a value that cannot be, or there is none of that name. [EMB007]"""
+
+
 class EffectViolation(EmberError, AssertionError):
     """`effects.verify` saw a declared operator do what its label rules out."""
 
     code = "EMB020"
+
+
+class LabelWarning(UserWarning):
+    """`__effects__` holds something that is no label: `__effects__ = "query"`, in quotes. [EMB021]"""
 
 
 class RecordedValueError(EmberError, TypeError):

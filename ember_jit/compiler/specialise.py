@@ -37,11 +37,18 @@ class Details:
         typed: its program, and how it is entered.
         compile_ms: what making it took.
         speedup: how many times as fast as NumPy it was on the first values; None if that was not tried.
+        cached: it came from the cache on disk.
     """
 
     typed: Typed
     compile_ms: float
     speedup: float | None
+    cached: bool = False
+
+    def __str__(self) -> str:
+        where = "taken from the cache" if self.cached else "made"
+        gain = f", {self.speedup:.1f} times as fast as NumPy when tried" if self.speedup else ""
+        return f"{where} in {self.compile_ms:.1f} ms{gain}"
 
 
 _NUMBERS: dict[type, tuple[Kind, str]] = {
@@ -77,7 +84,7 @@ def specialiser(
         for form in forms:
             entry = kept(form)
             if entry is not None:
-                making.made, making.entry = form, entry
+                making.made, making.entry, making.cached = form, entry, True
                 making.seconds = time.perf_counter() - began
                 return making.finish(args)
         return making
@@ -92,6 +99,7 @@ class Making:
         made: the typed program that was compiled.
         entry: its entry, or why there is none.
         seconds: what that took.
+        cached: it came from the cache on disk.
     """
 
     def __init__(self, region: NumericRegion, forms: list[Typed], emit: Emit) -> None:
@@ -101,6 +109,7 @@ class Making:
         self.made = forms[0]
         self.entry: Callable[..., Any] | str = "it was not made"
         self.seconds = 0.0
+        self.cached = False
 
     def make(self) -> None:
         """Compile the first form that can be."""
@@ -120,7 +129,8 @@ class Making:
         speedup = _tried(self.entry, self.region, result_steps(self.region), args, self.made)
         if speedup is not None and speedup < _NO_SLOWER:
             return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
-        return Kernel(self.entry, describe(args), Details(self.made, self.seconds * 1e3, speedup))
+        details = Details(self.made, self.seconds * 1e3, speedup, self.cached)
+        return Kernel(self.entry, describe(args), details)
 
 
 def seen_as(value: Any, array: type) -> Seen:

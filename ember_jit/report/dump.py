@@ -207,7 +207,7 @@ def timings_text(timings: dict[str, float]) -> str:
 
 def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     """The retire program as Python, with the user's lines as comments where they were changed."""
-    clean = _named_unit(node)
+    clean = _named(node)
     text = ast.unparse(clean)
     again = ast.parse(text).body[0]
     comments: dict[int, str] = {}
@@ -237,21 +237,14 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
 
 def straight_text(title: str, made: Straight, source: Source) -> str:
     """A straight function as Python, with the user's lines as comments above their straight calls."""
-    names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
+    names = {TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
     names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
-
-    class Rename(ast.NodeTransformer):
-        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            value = constant.value
-            name = names.get(value) if isinstance(value, str) else None
-            return constant if name is None else ast.Name(name, ast.Load())
-
-    node = Rename().visit(copy.deepcopy(made.node))
-    printed = ast.unparse(node).splitlines()
+    printed = ast.unparse(_named(made.node, names)).splitlines()
     where = iter(sorted(made.lines))
     lines = [
         f"# Straight form of {title}: nothing in it could overlap.",
-        "# _unit: the function's unit.  _call is None where compiled code is disabled: then every call is made as written.",
+        "# _unit: the function's unit.  _call is None where compiled code is disabled, or stepped through: then every call",
+        "# is made as written.  The handlers put the frame of `Operator.__call__` into the traceback.",
         "",
     ]
     for line in printed:
@@ -274,9 +267,9 @@ def kernels_text(node: ast.FunctionDef, source: Source | None) -> str:
     return head + re.sub(r"'<ember_jit kernel (\d+)>'", r"_kernel_\1", ast.unparse(node)) + "\n"
 
 
-def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
+def _named(node: ast.FunctionDef, more: dict[str, str] | None = None) -> ast.FunctionDef:
     """A copy with names in place of the constants that objects replace at link time."""
-    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool"}
+    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool", **(more or {})}
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:

@@ -293,10 +293,10 @@ def _step(made: Schedule, op: Op) -> Step:
     assert op.site is not None
     site = made.function.sites[op.site]
     loop = ""
-    if site.number in made.serial:
-        loop = "iterations wait for each other"
-    elif (site.number, site.number) in made.overlaps:
+    if (site.number, site.number) in made.overlaps:
         loop = "iterations overlap"
+    elif site.number in made.serial:
+        loop = "iterations wait for each other"
     return Step(site.number, site.line, site.text, loop)
 
 
@@ -307,7 +307,7 @@ def _barriers(found: Survey, made: Schedule, notes: Notes) -> tuple[Barrier, ...
         if op.kind not in ("barrier", "with"):
             continue
         reason = op.reason or "has an effect"
-        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, notes)))
+        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, made, notes)))
     return tuple(sorted(dict.fromkeys(out), key=lambda barrier: barrier.line))
 
 

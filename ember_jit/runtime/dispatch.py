@@ -23,13 +23,14 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime import debugged, logs
+from ember_jit.runtime import debugged, logs, protocol_frame
 from ember_jit.runtime.arrays import holds_arrays
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
+from ember_jit.warned import warn_of_settings
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -128,6 +129,7 @@ class Unit:
     Attributes:
         disabled: says whether compiled functions run plain in this context.
         watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
+        called, through, no_room: the frame that a straight call saves, in a traceback (`protocol_frame`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -141,6 +143,9 @@ class Unit:
     gettrace = staticmethod(debugged.gettrace)
     tool = staticmethod(debugged.tool)
     make = FunctionType
+    called = staticmethod(protocol_frame.called)
+    through = staticmethod(protocol_frame.through)
+    no_room = (RecursionError, MemoryError)
 
     def __init__(
         self,
@@ -197,6 +202,7 @@ class Unit:
         with self._lock:
             if self._settled:
                 return
+            warn_of_settings()
             began = perf_counter()
             result: tuple[CodeType, Plan | None] | None = None
             try:

@@ -256,6 +256,8 @@ class Inference:
         if "forward" not in dir(kind) and type_lookup(kind, "__call__") is MISSING:
             return _unknown(f"{kind.__name__} is not callable")
         call = type_lookup(kind, "__call__")
+        if call is MISSING:
+            return _unknown(f"{kind.__name__} has no `__call__`")
         if not is_a(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         forward = type_lookup(kind, "forward")

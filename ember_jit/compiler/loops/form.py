@@ -60,6 +60,7 @@ def loop_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: 
             unit.internal_error,
             lambda: left_off(unit),
         )
+        site.place = unit.where()
         form.sites.append(site)
         form.live[marker(region.number)] = site
     with_loops(made, regions)
