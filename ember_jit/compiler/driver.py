@@ -17,10 +17,13 @@ from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
+from ember_jit.compiler.codegen.chain import ChainCode, link_chain
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, link_straight
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.passes.chain import Chain, fold
+from ember_jit.compiler.passes.chain_values import CannotFold
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
@@ -36,6 +39,7 @@ from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.epoch import watchers
 from ember_jit.runtime.ledger import ANYTHING
 from ember_jit.runtime.plan import UNKNOWN, Plan, Verdict
 
@@ -55,6 +59,8 @@ class Artifacts:
         issues: the issue programs.
         retire: the retire program's definition.
         straight: its straight form, where nothing overlaps.
+        chain: the attempt that it makes first, where it is a chain.
+        not_folded: why it is none.
         timings: seconds per stage.
     """
 
@@ -65,6 +71,8 @@ class Artifacts:
     issues: list[Issue] = field(default_factory=list)
     retire: ast.FunctionDef | None = None
     straight: Straight | None = None
+    chain: Chain | None = None
+    not_folded: str = ""
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -211,7 +219,7 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     if not regions and not any(
         _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
     ):
-        return _straighten(unit, function, source, facts, clock)
+        return _straighten(unit, function, source, facts, owner if is_method else None, clock)
     plan = Plan(function.__qualname__)
     next_site = len(branched.sites)
     for region in regions:
@@ -231,18 +239,50 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
 
 
 def _straighten(
-    unit: Unit, function: FunctionType, source: Source, facts: BodyAnalysis, clock: _Clock
+    unit: Unit,
+    function: FunctionType,
+    source: Source,
+    facts: BodyAnalysis,
+    owner: Any,
+    clock: _Clock,
 ) -> tuple[CodeType, Plan] | None:
     """What becomes of a function in which nothing overlaps."""
     made = straighten(function, source, facts.calls)
     clock.lap("straighten")
     code = None if made is None else link_straight(unit, source, made)
     clock.lap("link")
+    if code is not None:
+        unit.artifacts.straight = made
+    attempt = _attempt(unit, source, owner)
+    clock.lap("chain")
+    if attempt is not None:
+        unit.ordinary, code = code, attempt
     if code is None:
         unit.stats.left_alone = "no two of its calls could be in flight at once"
         return None
-    unit.artifacts.straight = made
     return code, Plan(unit.name)
+
+
+def _attempt(unit: Unit, source: Source, owner: Any) -> CodeType | None:
+    """The code of a chain, or None; the reason is in the artifacts."""
+    if owner is None:
+        return None
+    if watchers() is None:
+        unit.artifacts.not_folded = (
+            "changes of classes and functions cannot be watched in this Python"
+        )
+        return None
+    try:
+        chain = fold(unit.original, source, owner)
+    except CannotFold as reason:
+        unit.artifacts.not_folded = str(reason)
+        return None
+    code = link_chain(unit, source, ChainCode(unit, source, chain, unit.artifacts.straight))
+    if code is None:
+        unit.artifacts.not_folded = "its classes cannot be watched"
+        return None
+    unit.artifacts.chain = chain
+    return code
 
 
 def _fill(

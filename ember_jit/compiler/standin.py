@@ -117,8 +117,8 @@ def _twin_locked(function: FunctionType, owner: Any, options: Options) -> Functi
         unit = install_stub(made, options)
         unit.bound = owner is not None
         unit.settle(made, owner)
-        if not unit.stats.compiled:
-            made = None
+        if not unit.stats.compiled or unit.artifacts.retire is None:
+            made = None  # nothing overlaps in it: there is nothing to enter it for
     _twins[key] = (_twins[key][0], function.__code__, made)
     return made
 

@@ -8,6 +8,7 @@
     issue.py             the generated issue programs
     retire.py            the retire program: the function as it runs now
     straight.py          the same where nothing overlaps: calls go straight to `forward`
+    chain.py             what it attempts first, where its operators can be computed in place
 
 The generated programs are Python that parses.  Names and text are the same from run to run.
 """
@@ -26,6 +27,7 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.codegen.retire import MARKER
+from ember_jit.compiler.passes.chain import Chain
 from ember_jit.compiler.passes.straight import CALL, CODE, TYPE, UNIT, Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
@@ -45,6 +47,7 @@ _TITLES = {
     "issue.py": "the issue programs: they walk ahead and start calls",
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
+    "chain.py": "what it attempts first: its operators computed in place",
 }
 
 
@@ -121,6 +124,8 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         yield "retire.py", retire_text(found, artifacts.retire, source)
     if artifacts.straight is not None and source is not None:
         yield "straight.py", straight_text(artifacts.straight, source)
+    if artifacts.chain is not None and source is not None:
+        yield "chain.py", chain_text(artifacts.chain, source)
 
 
 def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
@@ -154,14 +159,7 @@ def straight_text(made: Straight, source: Source) -> str:
     """A straight function as Python, with the user's lines as comments above their straight calls."""
     names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
     names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
-
-    class Rename(ast.NodeTransformer):
-        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            value = constant.value
-            name = names.get(value) if isinstance(value, str) else None
-            return constant if name is None else ast.Name(name, ast.Load())
-
-    node = Rename().visit(copy.deepcopy(made.node))
+    node = _Named(names).visit(copy.deepcopy(made.node))
     printed = ast.unparse(node).splitlines()
     where = iter(sorted(made.lines))
     lines = [
@@ -209,3 +207,32 @@ def _changed(statement: ast.stmt) -> bool:
             ):
                 return True
     return False
+
+
+def chain_text(made: Chain, source: Source) -> str:
+    """What a chain attempts, as Python."""
+    names = {marker: repr(live) for marker, live in made.constants.items()}
+    attempt = [_Named(names).visit(copy.deepcopy(statement)) for statement in made.body]
+    head = copy.deepcopy(source.node)
+    head.decorator_list = []
+    head.body = [ast.While(ast.Constant(True), attempt, [])]
+    lines = [
+        f"# What {head.name} ({source.filename}:{source.first}) attempts while its premises hold; `break`: the ordinary code runs.",
+        "# _op0.forward(): looks whether the operator has a `forward` of its own, and calls nothing.  _chain: runtime.speculation.",
+        *(f"# {name}: {kind.__qualname__}" for name, kind in made.classes.items()),
+        "",
+        ast.unparse(ast.fix_missing_locations(head)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _Named(ast.NodeTransformer):
+    """Puts names in place of the constants that stand for live objects."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Constant(self, constant: ast.Constant) -> ast.expr:
+        value = constant.value
+        name = self.names.get(value) if isinstance(value, str) else None
+        return constant if name is None else ast.Name(name, ast.Load())

@@ -124,7 +124,7 @@ class Pair(Operator):
 @structural_jit
 class Left(Pair):
     def forward(self, *, inputs):
-        return self.b(inputs=self.a(inputs=inputs))
+        return self.b(inputs=self.a(inputs=inputs)).real
 
 print(Pair()(inputs=1), Left()(inputs=2))
 """

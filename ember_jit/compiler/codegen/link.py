@@ -20,13 +20,17 @@ from ember_jit.runtime.plan import Plan
 
 def link_straight(unit: Unit, source: Source, made: Straight) -> CodeType | None:
     """The code of a straight function; None if its variables do not fit."""
-    live = {
+    return link_in_place(unit, source, made.node, straight_objects(made))
+
+
+def straight_objects(made: Straight) -> dict[str, Any]:
+    """What stands in the constants of a straight function, by the string that stands for it."""
+    return {
         straight.TYPE: type,
         straight.CALL: straight.OPERATOR_CALL,
         straight.CODE: straight.OPERATOR_CODE,
         **made.classes,
     }
-    return link_in_place(unit, source, made.node, live)
 
 
 def link_in_place(

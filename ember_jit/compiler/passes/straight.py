@@ -38,7 +38,7 @@ _LOOKS_UP = frozenset(
     {"_getframe", "currentframe", "stack", "format_stack", "extract_stack", "print_stack", "walk_stack", "warn",
      "warn_explicit", "stacklevel", "f_back", "eval", "exec", "locals", "set_trace", "breakpoint"}
 )  # fmt: skip
-OPERATOR_CALL = Operator.__call__
+OPERATOR_CALL: Any = Operator.__call__
 OPERATOR_CODE = OPERATOR_CALL.__code__
 _NAMES = ("_op", "_type", "_call", "_code")
 
@@ -132,8 +132,8 @@ class _Blocks:
             f"{name} = {_class_marker(number)!r}" for number, name in enumerate(self.names.values())
         ]
         text.append(f"if {UNIT!r}.disabled.get() or _call.__code__ is not _code: _call = None")
-        for statement in _ours("\n".join(text)):
-            yield _at(statement, where)
+        for statement in ours("\n".join(text)):
+            yield at(statement, where)
 
     def _block(self, body: list[ast.stmt], bound: set[str]) -> list[ast.stmt]:
         bound = set(bound)
@@ -181,17 +181,17 @@ class _Blocks:
         assert isinstance(fast.value, ast.Call)
         forward = ast.Attribute(ast.Name("_op", ast.Load()), "forward", ast.Load())
         one_line = call.end_lineno == call.lineno
-        fast.value.func = _at(forward, call if one_line else call.func)  # where plain Python fails
+        fast.value.func = at(forward, call if one_line else call.func)  # where plain Python fails
         take = ast.Assign([ast.Name("_op", ast.Store())], call.func)
-        call.func = _at(ast.Name("_op", ast.Load()), call.func)
-        (branch,) = _ours(
+        call.func = at(ast.Name("_op", ast.Load()), call.func)
+        (branch,) = ours(
             f"if _type(_op) is {name} and {name}.__call__ is _call: pass\nelse: {UNIT!r}.missed()"
         )
         branch.body = [fast]
         branch.orelse.append(slow)
-        out = [_at(take, take.value), _at(branch, call)]
+        out = [at(take, take.value), at(branch, call)]
         if not isinstance(statement, ast.Return):  # the receiver is not kept alive by us
-            out += [_at(each, statement) for each in _ours("_op = None")]
+            out += [at(each, statement) for each in ours("_op = None")]
         return out
 
     def _is_protocol(self, call: ast.Call, bound: set[str]) -> bool:
@@ -244,7 +244,7 @@ def _unbound_again(function: ast.FunctionDef) -> Iterator[str]:
             yield from node.names
 
 
-def _ours(text: str) -> list[Any]:
+def ours(text: str) -> list[Any]:
     """Statements of ours, which have no place in the user's file yet."""
     body: list[Any] = ast.parse(text).body
     for statement in body:
@@ -255,7 +255,7 @@ def _ours(text: str) -> list[Any]:
     return body
 
 
-def _at(node: Any, place: ast.AST) -> Any:
+def at(node: Any, place: ast.AST) -> Any:
     """Place what is ours in `node` at `place`, so that lines and carets are those of the user's call."""
     for inner in ast.walk(node):
         if "lineno" in inner._attributes and "lineno" not in vars(inner):

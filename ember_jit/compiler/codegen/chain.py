@@ -1,0 +1,141 @@
+"""The code of a chain: a condition made of reads, the attempt, and the ordinary code behind it.
+
+    _chain = <speculation>; _type = type; _AddOne = AddOne; ...
+    try:
+        while True:                         # no loop, but what can be left by `break`
+            if not (_epochs.epoch is _chain.epoch): break       # ... and the other premises
+            ...                             # the attempt (`compiler.passes.chain`)
+            return {'v': _v0}
+    except <what an attempt may raise> as _error:
+        if not _chain.is_ours(_error): raise
+    _op0 = _v0 = ... = None
+    _chain.missed()
+    ...                                     # the function as it was
+
+`_op0.forward()` is written for the look-up alone.  CPython keeps a method that it finds on the class apart from
+its receiver, and reads both in a few nanoseconds; for an override on the instance there is no receiver.  The call
+that would follow is replaced by the deletion of a variable which is unbound in that case, and so raises.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import opcode
+import sys
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+from ember_jit.compiler.codegen.link import link_in_place, straight_objects
+from ember_jit.compiler.passes.chain import Chain
+from ember_jit.compiler.passes.straight import UNIT, Straight, at, ours
+from ember_jit.compiler.source import Source
+from ember_jit.ir.syntax import copied
+from ember_jit.runtime.dispatch import SWITCH, Unit
+from ember_jit.runtime.epoch import LEDGER
+from ember_jit.runtime.speculation import EXPECTED, Speculation
+
+_BOUND = "_bound"  # the variable that holds the receiver of a method for a moment
+_EXPECTED = "<ember_jit expected>"
+
+
+class ChainCode:
+    """A function that makes an attempt first.
+
+    Attributes:
+        node: its definition.
+        live: what stands in its constants, by the string that stands for it.
+        speculation: its state.
+
+    Args:
+        unit: the function's unit.
+        source: its source.
+        chain: the attempt.
+        straight: the straight form, if there is one: what runs when it comes to nothing.
+    """
+
+    def __init__(self, unit: Unit, source: Source, chain: Chain, straight: Straight | None) -> None:
+        self.chain = chain
+        self.live: dict[str, Any] = {**chain.constants, _EXPECTED: EXPECTED}
+        if straight is not None:
+            self.live.update(straight_objects(straight))
+        rest: ast.FunctionDef = copied(source.node if straight is None else straight.node, {})
+        self.speculation = Speculation(chain.premises, unit.disabled.get, unit.without_attempt)
+        receiver = (source.node.args.posonlyargs + source.node.args.args)[0].arg
+        checks = [f"  if not ({each}): break" for each in self._conditions(receiver)]
+        text = ["try:", " while True:", *checks, f"except {_EXPECTED!r} as _error:"]
+        text += [" if not _chain.is_ours(_error): raise"]
+        text += [" = ".join([*chain.variables, "_class", _BOUND, "None"]), "_chain.missed()"]
+        attempt = ours("\n".join(text))
+        attempt[0].body[0].body += chain.body
+        names = {
+            "_chain": self.speculation,
+            "_epochs": LEDGER,
+            "_switch": SWITCH,
+            "_owner": chain.premises.owner,
+            "_type": type,
+            "_int": int,
+            "_str": str,
+            "_dict": dict,
+            **chain.classes,
+        }
+        prologue = [self._constant(name, live) for name, live in names.items()]
+        docstring = ast.get_docstring(rest, clean=False) is not None
+        head, body = rest.body[:docstring], rest.body[docstring:]
+        self.node = ast.FunctionDef(**vars(rest))
+        made = [at(statement, body[0]) for statement in (*prologue, *attempt)]
+        self.node.body = [*head, *made, *body]
+
+    def _conditions(self, receiver: str) -> Iterator[str]:
+        """What must hold for the attempt to be made."""
+        yield "_epochs.epoch is _chain.epoch"
+        yield "_chain.events[0] == _chain.version"
+        yield f"not _switch.used or not {UNIT!r}.disabled.get()"
+        yield f"_owner() is _type({receiver})"
+
+    def _constant(self, variable: str, live: Any) -> ast.stmt:
+        """Put an object that stands in the constants into a variable."""
+        marker = f"<ember_jit {variable}>"
+        self.live[marker] = live
+        statement: ast.stmt = ours(f"{variable} = {marker!r}")[0]
+        return statement
+
+
+def link_chain(unit: Unit, source: Source, made: ChainCode) -> CodeType | None:
+    """The code of a chain; None where it cannot be made or its premises cannot be watched."""
+    compiled = link_in_place(unit, source, made.node, made.live)
+    if compiled is None:
+        return None
+    code = with_checks(compiled, made.chain.variables)
+    return code if code is not None and made.speculation.arm(code) else None
+
+
+def with_checks(code: CodeType, receivers: list[str]) -> CodeType | None:
+    """`code` with each `<receiver>.forward()` turned into the check for an override on the receiver itself.
+
+    After the look-up the stack holds the function and the receiver, in the order of the CPython version; with
+    an override it holds nothing (NULL) in place of one, and the override.  What may be nothing is stored, which
+    CPython allows, and deleted, which raises UnboundLocalError if it was nothing.
+    """
+    bound = code.co_varnames.index(_BOUND)
+    if bound > 255:
+        return None
+    check = [("STORE_FAST", bound), ("DELETE_FAST", bound)]
+    check.insert(0 if sys.version_info < (3, 13) else 1, ("POP_TOP", 0))
+    raw = bytearray(code.co_code)
+    instructions = list(dis.get_instructions(code))
+    for index, loaded in enumerate(instructions):
+        before, after = instructions[index - 1], instructions[index + 1 : index + 3]
+        if loaded.argval != "forward" or before.argval not in receivers:
+            continue
+        if [each.opname for each in after] != ["CALL", "POP_TOP"] or after[0].arg != 0:
+            continue
+        if before.opname not in ("LOAD_FAST", "LOAD_FAST_BORROW"):
+            return None
+        raw[before.offset] = opcode.opmap["LOAD_FAST"]  # what is stored must not be borrowed
+        start, stop = after[0].offset, after[1].offset + 2
+        units = [(opcode.opmap[name], arg) for name, arg in check]
+        units += [(opcode.opmap["NOP"], 0)] * ((stop - start) // 2 - len(units))
+        raw[start:stop] = bytes(byte for unit in units for byte in unit)
+    return code.replace(co_code=bytes(raw))
