@@ -111,11 +111,14 @@ def test_the_text() -> None:
 
 
 def test_an_operator_in_an_operator_keeps_both_in_variables() -> None:
-    made = folded("return self.nested(inputs={'v': 1.5, 'w': inputs})")
-    assert text_of(made).startswith(
+    made = folded("return {**self.nested(inputs={'v': inputs}), 'w': 1.5}")
+    assert text_of(made) == (
         "_op0 = self.nested\nif not _type(_op0) is _class0:\n    break\n_op0.forward()\n"
         "_op1 = _op0.plus\nif not _type(_op1) is _class1:\n    break\n_op1.forward()\n"
-        "_v0 = '<ember_jit constant 0>' + 1\n"
+        "_class = _type(inputs)\n"
+        "if not (_class is _int or _class is _str or _chain.is_scalar(_class)):\n    break\n"
+        "_v0 = inputs + 1\n"
+        "return {'v': _v0, 'w': '<ember_jit constant 0>'}"
     )
     assert made.constants == {"<ember_jit constant 0>": 1.5}
 

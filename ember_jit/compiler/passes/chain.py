@@ -312,8 +312,8 @@ class _Folder:
 
     def _Compare(self, node: ast.Compare, frame: _Frame) -> Value:
         operands = [self.scalar(each, frame) for each in (node.left, *node.comparators)]
-        constant = sum(isinstance(each, ast.Constant) for each in operands)
-        if constant > 1 or not all(isinstance(op, _COMPARISONS) for op in node.ops):
+        constant = all(isinstance(each, ast.Constant) for each in operands)
+        if constant or not all(isinstance(op, _COMPARISONS) for op in node.ops):
             raise CannotFold(_said(node, frame, "a comparison"))
         return self.made(ast.Compare(operands[0], node.ops, operands[1:]))
 
