@@ -27,6 +27,8 @@ from ember_jit.runtime import dispatch as _dispatch
 from ember_jit.runtime.dispatch import disable_structural_jit
 
 if TYPE_CHECKING:
+    from ember_jit.aot.build import compile  # noqa: A004 - as `re.compile` does
+    from ember_jit.aot.loader import bundle, load
     from ember_jit.execution import ExecutionResult, execute
     from ember_jit.graph.model import Graph
     from ember_jit.graph.recording import autograph
@@ -56,7 +58,9 @@ __all__ = [
     "TransformOptions",
     "XCSExecutionOptions",
     "autograph",
+    "bundle",
     "commutes",
+    "compile",
     "compile_report",
     "disable_structural_jit",
     "dump",
@@ -67,6 +71,7 @@ __all__ = [
     "get_jit_stats",
     "idempotent",
     "jit",
+    "load",
     "mesh_sharded",
     "nothrow",
     "ordered",
@@ -88,12 +93,15 @@ _LAZY = {
     "XCSAPI": "xcs",
     "XCSExecutionOptions": "options",
     "autograph": "graph.recording",
+    "bundle": "aot.loader",
+    "compile": "aot.build",
     "compile_report": "report.explain",
     "dump": "report.dump",
     "execute": "execution",
     "execution_options": "options",
     "explain": "report.explain",
     "get_jit_stats": "report.stats",
+    "load": "aot.loader",
     "mesh_sharded": "transforms",
     "pmap": "transforms",
     "vmap": "transforms",
@@ -101,7 +109,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reports, the graphs and the transforms when they are first used."""
+    """Import the reports, the graphs, the transforms and bundles when they are first used."""
     if name in _LAZY:
         import importlib
 
@@ -113,7 +121,9 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
     """`EMBER_JIT_DUMP=DIR`: write down what compiling each function produced."""
     from ember_jit.config import config
 
-    if config().dump_dir is not None:
+    if (
+        config().dump_dir is not None and not unit.origin
+    ):  # what is from a bundle is text in the bundle
         import importlib
 
         importlib.import_module("ember_jit.report.dump").dump_compiled(

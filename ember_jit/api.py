@@ -8,13 +8,14 @@ from dataclasses import replace
 from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, overload
 
-from ember_jit.compiler.first_instance import compile_first_instance
-from ember_jit.compiler.stub import install_stub
-from ember_jit.compiler.triage import reason_to_leave
+from ember_jit.aot import provider
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
 from ember_jit.runtime.dispatch import Options, register_left_alone
+from ember_jit.runtime.first_instance import compile_first_instance
+from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
+from ember_jit.runtime.triage import reason_to_leave
 
 T = TypeVar("T")
 _FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
@@ -209,4 +210,5 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if reason:
         register_left_alone(function, options, reason)
     else:
-        install_stub(function, options)
+        provider.prepare()
+        install_stub(function, options, provider.compile_unit)

@@ -1,4 +1,4 @@
-"""The command line: `ember-jit demo|explain|dump|bench`.
+"""The command line: `ember-jit demo|explain|dump|bench|compile|inspect`.
 
 What a command needs is imported when it runs, so that `--help` is quick.  A mistake of the user's ends
 with one line and exit status 2.
@@ -6,6 +6,7 @@ with one line and exit status 2.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -150,6 +151,62 @@ def bench(target: str, inputs_text: str, init: str | None, repeat: int, as_json:
     click.echo(json.dumps(made.to_dict(), indent=2) if as_json else bench_text(made))
     if not made.identical and made.repeatable:
         sys.exit(DIFFERENT)
+
+
+@main.command("compile")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The bundle to write, by custom NAME.ember.",
+)
+@click.option("--init", help=_INIT_HELP)
+@_one_line_errors
+def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> None:
+    """Compile operators ahead of time into a bundle, which runs without the compiler.
+
+    A TARGET may also be a whole package: its decorated classes and functions are found. Programs use the bundle
+    through `ember_jit.load(...)` or EMBER_JIT_BUNDLE.
+    """
+    from ember_jit.aot.build import Builder
+    from ember_jit.aot.listing import listing
+    from ember_jit.targets import load_all
+
+    maker = Builder()
+    for target in targets:
+        for found in load_all(target, init):
+            for remark in found.remarks:
+                click.echo(f"note: {remark}", err=True)
+            if found.op is not None:
+                maker.add(found.op)
+    click.echo(listing(maker.write(out)))
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+@_one_line_errors
+def inspect(path: Path, name: str | None, as_json: bool) -> None:
+    """List what the bundle at PATH holds, or show the generated programs of the function NAME.
+
+    Nothing in the bundle runs. Exits with status 2 if it is damaged.
+    """
+    import warnings
+
+    from ember_jit.aot.listing import listing, programs
+    from ember_jit.aot.loader import read
+    from ember_jit.errors import BundleWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BundleWarning)  # the listing says whether it fits
+        found = read(path)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found.manifest), indent=2, sort_keys=True))
+    else:
+        click.echo(programs(found, name) if name else listing(found))
 
 
 def _progress() -> Callable[[str], Any]:

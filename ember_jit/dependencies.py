@@ -55,7 +55,7 @@ def load(name: str, *needed: str) -> ModuleType | None:
     missing = isinstance(trouble, ModuleNotFoundError) and trouble.name == name
     state = "is not installed" if missing else f"cannot be imported ({_text(trouble)})"
     message = f"ember_jit does without {name}, which {state}: {LOST[name]}. All else works [EMB050]"
-    warnings.warn(message, DependencyWarning, stacklevel=_users_level())
+    warnings.warn(message, DependencyWarning, stacklevel=users_level())
     return None
 
 
@@ -63,7 +63,7 @@ def _text(exc: Exception) -> str:
     return f"{type(exc).__name__}: {exc}"
 
 
-def _users_level() -> int:
+def users_level() -> int:
     """How far up the stack the user's code is: that is where a warning points."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen")):

@@ -146,6 +146,16 @@ class ShippingError(EmberError, TypeError):
     code = "EMB042"
 
 
+class BundleError(EmberError, ValueError):
+    """A bundle cannot be written, or what is to be loaded is none: damaged, tampered with, or another file."""
+
+    code = "EMB060"
+
+
+class BundleWarning(UserWarning):
+    """A bundle is whole, but does not fit: another Python, another ember_jit, source that has changed. [EMB061]"""
+
+
 class InternalCompilerWarning(UserWarning):
     """A stage of the compiler failed (a bug in ember_jit); the plain code runs instead. [EMB010]"""
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ember_jit.aot.reach import decorated_in
 from ember_jit.api import structural_jit
 from ember_jit.errors import ConstructionError, InputError, NotAnOperatorError, TargetError
 from ember_jit.report.survey import find_function
@@ -66,6 +67,38 @@ def load(text: str, init: str | None = None) -> Target:
     return Target(
         op, (f"{what} is not decorated: `@structural_jit` was applied to it for this run",)
     )
+
+
+def load_all(text: str, init: str | None = None) -> list[Target]:
+    """The operators that `text` names: as `load`, or for a package all that is decorated in it.
+
+    A class of a package that cannot be constructed without arguments becomes a target without an operator, and a
+    remark.
+
+    Raises:
+        TargetError: there is no such package, or nothing in it is decorated.
+    """
+    if ":" in text:
+        return [load(text, init)]
+    if init is not None:
+        raise ConstructionError("--init is for one class: name it as MODULE:CLASS")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    found: list[Target] = []
+    for each in decorated_in(text):
+        try:
+            made = _construct(each, each.__qualname__, None) if isinstance(each, type) else each
+        except ConstructionError as exc:
+            found.append(Target(None, (str(exc),)))
+        else:
+            found.append(Target(made))
+    if not found:
+        raise TargetError(
+            f"nothing in {text!r} is decorated; decorate its operator classes with `@structural_jit`, "
+            f"or name one: `{text}:CLASS`"
+        )
+    return found
 
 
 # ---------------------------------------------------------------------- MODULE:NAME

@@ -16,17 +16,11 @@ from types import CodeType, FunctionType
 
 from ember_jit.compiler.source import NoSource, compile_functions, source_of
 from ember_jit.ir.syntax import walk
-from ember_jit.runtime.journal import deferred
+from ember_jit.runtime.journal import LOGGING, deferred
+from ember_jit.runtime.linking import DEFERRED, place
 from ember_jit.runtime.originals import twin_of
 
-_MARKER = "<ember_jit deferred>"
-_LOGGING = frozenset({"debug", "info", "warning", "error", "critical", "log"})
 _twins: dict[int, tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
-
-
-def writes_output(code: CodeType) -> bool:
-    """Whether the names of a code object say that it may print or log."""
-    return "print" in code.co_names or bool(_LOGGING & set(code.co_names))
 
 
 def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | None:
@@ -47,6 +41,12 @@ def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | Non
 
 
 def _make(function: FunctionType, code: CodeType) -> FunctionType | None:
+    made = deferring_code(function, code)
+    return None if made is None else twin_of(function, place(made, {DEFERRED: deferred}))
+
+
+def deferring_code(function: FunctionType, code: CodeType) -> CodeType | None:
+    """The code of the twin, before anything is placed in its constants."""
     try:
         source = source_of(function, code)
     except NoSource:
@@ -57,15 +57,7 @@ def _make(function: FunctionType, code: CodeType) -> FunctionType | None:
     ).get(node.name)
     if compiled is None or compiled.co_freevars != code.co_freevars:
         return None
-    compiled = compiled.replace(
-        co_consts=tuple(
-            deferred if type(const) is str and const == _MARKER else const
-            for const in compiled.co_consts
-        ),
-        co_qualname=code.co_qualname,
-        co_flags=code.co_flags,
-    )
-    return twin_of(function, compiled)
+    return compiled.replace(co_qualname=code.co_qualname, co_flags=code.co_flags)
 
 
 class _Defer(ast.NodeTransformer):
@@ -92,12 +84,12 @@ class _Defer(ast.NodeTransformer):
         self.generic_visit(node)
         func = node.func
         prints = (isinstance(func, ast.Name) and func.id == "print") or (
-            isinstance(func, ast.Attribute) and func.attr in _LOGGING
+            isinstance(func, ast.Attribute) and func.attr in LOGGING
         )
         if prints:
             # `[f][0]`, so that the compiler does not warn of a constant that is called
             wrapper = ast.Subscript(
-                ast.List([ast.Constant(_MARKER)], ast.Load()), ast.Constant(0), ast.Load()
+                ast.List([ast.Constant(DEFERRED)], ast.Load()), ast.Constant(0), ast.Load()
             )
             node.func = ast.Call(wrapper, [func], [])
             for inner in walk(node.func):

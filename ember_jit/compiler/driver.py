@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
@@ -13,13 +14,13 @@ from typing import Any
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
-from ember_jit.compiler.analysis.facts import PURE, QUERY
+from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.chain import ChainCode, link_chain
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
-from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, link_straight
+from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.passes.chain import Chain, fold
@@ -29,19 +30,17 @@ from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
 from ember_jit.compiler.passes.straight import Straight, straighten
 from ember_jit.compiler.source import NoSource, Source, names_of, source_of
-from ember_jit.compiler.standin import quiet_twin, stand_in
+from ember_jit.compiler.standin import stand_in, verdict_on
 from ember_jit.compiler.tracing.fallback import trace_unit
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
-from ember_jit.effects import labels_all_instances
 from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.epoch import watchers
-from ember_jit.runtime.ledger import ANYTHING
-from ember_jit.runtime.plan import UNKNOWN, Plan, Verdict
+from ember_jit.runtime.plan import Plan, Verdict
+from ember_jit.runtime.triage import reason_to_leave
 
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
@@ -81,7 +80,9 @@ def inference_for(options: Options) -> Inference:
     key = (options.effects, options.assume == "stateless")
     found = _inferences.get(key)
     if found is None:
-        plan_module.install_tables(_is_pure_call, _is_pure_method)
+        plan_module.install_tables(
+            is_pure_call, is_pure_method, registry.PURE_METHOD_NAMES.__contains__
+        )
         found = _inferences[key] = Inference(
             trust=options.effects, stateless=options.assume == "stateless"
         )
@@ -95,7 +96,8 @@ def warm_up() -> None:
     bytecode.load()
 
 
-def _is_pure_call(function: Any) -> bool:
+def is_pure_call(function: Any) -> bool:
+    """Whether the registry says that `function` is pure, cheap and eager on plain values."""
     known = registry.lookup(function)
     if (
         known is None
@@ -109,46 +111,16 @@ def _is_pure_call(function: Any) -> bool:
     )
 
 
-def _is_pure_method(kind: type, name: str) -> bool:
+def is_pure_method(kind: type, name: str) -> bool:
+    """The same for a method of a builtin class."""
     known = registry.method(kind, name)
     return known is not None and known.kind == PURE
 
 
 def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     """What the runtime must know of a live callable."""
-    effect = inference.effect(callee)
-    if not effect.schedulable and effect.label is None:
-        return UNKNOWN
-    claims = effect.label.claims if effect.label is not None else ()
-    if not effect.declared:
-        claims = (*claims, ("reads", ANYTHING))  # it may look at whatever a writer changes
-    if effect.label is not None and effect.label.thread_bound:
-        return Verdict(
-            False,
-            nothrow=effect.nothrow,
-            labelled=True,
-            discardable=effect.name in (PURE, QUERY),
-            thread_bound=True,
-            claims=claims,
-        )
-    quiet, entered = quiet_twin(callee, effect)
-    if not quiet:
-        return UNKNOWN
-    journal = entered is not None
-    if options.recursive:
-        entered = entered or stand_in(callee, effect, options)
-    by_class = effect.declared and not journal and labels_all_instances(callee)
-    return Verdict(
-        effect.schedulable,
-        not effect.declared,
-        effect.nothrow,
-        entered,
-        by_class,
-        journal,
-        labelled=effect.label is not None,
-        discardable=effect.name in (PURE, QUERY),
-        claims=claims,
-    )
+    effect = inference.met(callee)
+    return verdict_on(callee, effect, options)
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
@@ -170,6 +142,25 @@ def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
     return code, None
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A compiled function before it is linked to the live one.
+
+    Attributes:
+        plan: what the runtime must know of it; without functions, and without answers to the runtime's questions.
+        node: the program that replaces the function: its retire program, or its straight form.
+        live: the objects that stand in the program's constants, by the string that stands for each.
+        source: where the function stands.
+        facts: what is known of its calls.
+    """
+
+    plan: Plan
+    node: ast.FunctionDef
+    live: dict[str, Any]
+    source: Source
+    facts: BodyAnalysis
+
+
 def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None:
     """Compile the function of `unit`, whose first argument in the call at hand is `owner`.
 
@@ -181,28 +172,81 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     assert function is not None
     artifacts = unit.artifacts = Artifacts()
     clock = _Clock(artifacts.timings)
-    reason = reason_to_leave(unit.original, single=True)
+    built = build(function, unit.original, unit.options, owner, artifacts, clock.lap, unit.bound)
+    if isinstance(built, str):
+        code = _chain(unit, function, owner, clock) if built == IN_ORDER else None
+        if code is None:
+            unit.stats.left_alone = built
+        return None if code is None else (code, Plan(unit.name))
+    plan = built.plan
+    code = link_in_place(unit, built.source, built.node, built.live)
+    if code is None:
+        unit.stats.left_alone = UNFIT
+        return None
+    link_issue_programs(plan, function, unit.original, artifacts.issues)
+    if artifacts.retire is not None:
+        _answer(plan, unit.options, inference_for(unit.options))
+    clock.lap("link")
+    if artifacts.straight is not None:
+        unit.ordinary = code
+        code = _chain(unit, function, owner, clock) or code
+    return code, plan
+
+
+def _chain(unit: Unit, function: FunctionType, owner: Any, clock: _Clock) -> CodeType | None:
+    """The code of a function in which nothing overlaps, if it is a chain that can be computed in place."""
+    source = unit.artifacts.source
+    if unit.bound or not _has_receiver(source, function, owner):
+        return None
+    code = _attempt(unit, source, owner)
+    clock.lap("chain")
+    return code
+
+
+IN_ORDER = "no two of its calls could be in flight at once"
+UNFIT = "the retire program does not compile to the same variables"
+
+
+def build(
+    function: FunctionType,
+    original: CodeType,
+    options: Options,
+    owner: Any,
+    artifacts: Artifacts,
+    lap: Callable[[str], None] = lambda name: None,
+    bound: bool = False,
+) -> Built | str:
+    """All of the compiler but linking: reads, and changes nothing.
+
+    Args:
+        function: the function; what it calls is found in its globals and cells.
+        original: its code, as its author wrote it.
+        options: how it is to be compiled.
+        owner: its first argument in the call at hand, or None.
+        artifacts: takes what each stage produced.
+        lap: called with the name of each stage when that is over.
+        bound: the first argument is `self`, although the function stands in no class.
+
+    Returns:
+        What was built, or why the function is left alone.
+    """
+    reason = reason_to_leave(original, single=True)
     if reason:
-        unit.stats.left_alone = reason
-        return None
+        return reason
     try:
-        source = artifacts.source = source_of(function, unit.original)
+        source = artifacts.source = source_of(function, original)
     except NoSource as exc:
-        unit.stats.left_alone = f"no source: {exc}"
-        return None
-    clock.lap("capture")
-    reserved = _reserved_name(source, unit.original)
+        return f"no source: {exc}"
+    lap("capture")
+    reserved = _reserved_name(source, original)
     if reserved:
-        unit.stats.left_alone = f"the name `{reserved}` is reserved for generated code"
-        return None
-    inference = inference_for(unit.options)
-    is_method = bool(source.node.args.args or source.node.args.posonlyargs) and (
-        unit.bound or _is_method(function, owner)
-    )
+        return f"the name `{reserved}` is reserved for generated code"
+    inference = inference_for(options)
+    is_method = _has_receiver(source, function, owner, bound)
     facts = BodyAnalysis(inference, function, source, Known(owner) if is_method else None)
     facts.run()
     artifacts.notes = take_notes(facts)
-    clock.lap("effects")
+    lap("effects")
     lowered = Lowering(source, facts, function.__qualname__).run()
     artifacts.stages["lowered"] = lowered
     escaped = artifacts.stages["escape"] = mark_escapes(lowered)
@@ -211,77 +255,47 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
         verify(lowered)
         verify(escaped)
         verify(branched)
-    clock.lap("lower")
-    regions = artifacts.regions = find_regions(branched, unit.options.parallel_threshold)
-    if unit.options.max_extra_calls is not None:
+    lap("lower")
+    regions = artifacts.regions = find_regions(branched, options.parallel_threshold)
+    if options.max_extra_calls is not None:
         regions = artifacts.regions = in_order(regions)
-    clock.lap("regions")
-    if not regions and not any(
-        _can_enter(facts.calls[site.node], inference, unit.options) for site in branched.sites
-    ):
-        return _straighten(unit, function, source, facts, owner if is_method else None, clock)
+    lap("regions")
     plan = Plan(function.__qualname__)
+    if not regions and not any(
+        _can_enter(facts.calls[site.node], inference, options) for site in branched.sites
+    ):
+        made = artifacts.straight = straighten(function, source, facts.calls)
+        lap("straighten")
+        if made is None:
+            return IN_ORDER
+        return Built(plan, made.node, straight_objects(made), source, facts)
     next_site = len(branched.sites)
     for region in regions:
         emitter = IssueEmitter(branched, region, facts, next_site, region.in_order)
         artifacts.issues.append(emitter.run())
         next_site = emitter.next_site
     retire = artifacts.retire = retire_program(source, branched, regions, artifacts.issues)
-    clock.lap("emit")
-    _fill(plan, branched, regions, artifacts.issues, unit.options, inference)
-    code = link_in_place(unit, source, retire)
-    if code is None:
-        unit.stats.left_alone = "the retire program does not compile to the same variables"
-        return None
-    link_issue_programs(plan, function, unit.original, source, artifacts.issues)
-    clock.lap("link")
-    return code, plan
-
-
-def _straighten(
-    unit: Unit,
-    function: FunctionType,
-    source: Source,
-    facts: BodyAnalysis,
-    owner: Any,
-    clock: _Clock,
-) -> tuple[CodeType, Plan] | None:
-    """What becomes of a function in which nothing overlaps."""
-    made = straighten(function, source, facts.calls)
-    clock.lap("straighten")
-    code = None if made is None else link_straight(unit, source, made)
-    clock.lap("link")
-    if code is not None:
-        unit.artifacts.straight = made
-    attempt = _attempt(unit, source, owner)
-    clock.lap("chain")
-    if attempt is not None:
-        unit.ordinary, code = code, attempt
-    if code is None:
-        unit.stats.left_alone = "no two of its calls could be in flight at once"
-        return None
-    return code, Plan(unit.name)
+    _fill(plan, branched, regions, artifacts.issues, options)
+    lap("emit")
+    return Built(plan, retire, {}, source, facts)
 
 
 def _attempt(unit: Unit, source: Source, owner: Any) -> CodeType | None:
     """The code of a chain, or None; the reason is in the artifacts."""
-    if owner is None:
-        return None
+    artifacts = unit.artifacts
     if watchers() is None:
-        unit.artifacts.not_folded = (
-            "changes of classes and functions cannot be watched in this Python"
-        )
+        artifacts.not_folded = "changes of classes and functions cannot be watched in this Python"
         return None
     try:
         chain = fold(unit.original, source, owner)
     except CannotFold as reason:
-        unit.artifacts.not_folded = str(reason)
+        artifacts.not_folded = str(reason)
         return None
-    code = link_chain(unit, source, ChainCode(unit, source, chain, unit.artifacts.straight))
+    code = link_chain(unit, source, ChainCode(unit, source, chain, artifacts.straight))
     if code is None:
-        unit.artifacts.not_folded = "its classes cannot be watched"
+        artifacts.not_folded = "its classes cannot be watched"
         return None
-    unit.artifacts.chain = chain
+    artifacts.chain = chain
     return code
 
 
@@ -291,11 +305,11 @@ def _fill(
     regions: list[AheadRegion],
     issues: list[Issue],
     options: Options,
-    inference: Inference,
 ) -> None:
     sites = [id(site.node) for site in function.sites]
     names = plan.site_names = _SiteNames()
     for region, issue in zip(regions, issues, strict=True):
+        plan.trusted |= issue.trusted
         for number, loops in issue.sites.items():
             site = function.sites[number]
             plan.site_slice[number] = region.number
@@ -319,9 +333,13 @@ def _fill(
     plan.budget = options.max_extra_calls
     plan.in_turn = frozenset(region.number for region in regions if region.in_order)
     plan.labelled = frozenset(site.number for site in function.sites if site.label is not None)
+
+
+def _answer(plan: Plan, options: Options, inference: Inference) -> None:
+    """Have the runtime's questions about live callables answered by the analysis."""
     plan.classify = lambda callee: verdict_of(callee, inference, options)
     if options.recursive:
-        plan.enter = lambda callee: stand_in(callee, inference.effect(callee), options) or callee
+        plan.enter = lambda callee: stand_in(callee, inference.met(callee), options) or callee
 
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:
@@ -350,6 +368,13 @@ def _reserved_name(source: Source, code: CodeType) -> str:
         if name and _RESERVED.match(name):
             return name
     return ""
+
+
+def _has_receiver(source: Source, function: FunctionType, owner: Any, bound: bool = False) -> bool:
+    """Whether the first parameter is `self`, and `owner` what it stands for in the call at hand."""
+    return bool(source.node.args.args or source.node.args.posonlyargs) and (
+        bound or _is_method(function, owner)
+    )
 
 
 def _is_method(function: FunctionType, owner: Any) -> bool:

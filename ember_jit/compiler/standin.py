@@ -1,132 +1,40 @@
-"""Stand-ins: undecorated composites are transparent to a decorated one.
-
-An operator, method or function that a compiled function calls may itself hold calls that overlap.  Its
-own function object is the user's and is left as it is; a twin with the same globals, defaults and cells
-is compiled in its place and entered instead, as long as the live object is still what was read (R6).
-"""
+"""Stand-ins and twins that the compiler makes (`runtime.standins` says what they are)."""
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
+import importlib
 from collections.abc import Callable
-from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import CodeType
 from typing import Any
 
-from ember_jit.compiler.analysis.facts import Effect
-from ember_jit.compiler.analysis.infer import is_trivial_call
-from ember_jit.compiler.analysis.values import (
-    MISSING,
-    has_plain_lookup,
-    own_attribute,
-    type_lookup,
-)
-from ember_jit.compiler.deferral import deferring_twin, writes_output
-from ember_jit.compiler.stub import install_stub
-from ember_jit.compiler.triage import reason_to_leave
-from ember_jit.runtime.dispatch import Options
-from ember_jit.runtime.originals import is_replacement, original_code, twin_of
+from ember_jit import verdicts
+from ember_jit.compiler.deferral import deferring_twin
+from ember_jit.runtime import standins
+from ember_jit.runtime.dispatch import Options, Unit
+from ember_jit.runtime.effect import Effect
+from ember_jit.runtime.plan import Plan, Verdict
 
-_making = threading.RLock()  # a thread that comes by while another compiles a twin waits for it
-_twins: dict[tuple[int, int], tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
+
+def compile_twin(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
+    """As `driver.compile_unit`, which needs stand-ins itself; None if nothing overlaps: there is nothing to enter."""
+    driver = importlib.import_module("ember_jit.compiler.driver")
+    made: tuple[CodeType, Plan | None] | None = driver.compile_unit(unit, owner)
+    if made is not None and unit.artifacts.retire is None:
+        unit.stats.left_alone = "nothing in it overlaps"
+        return None
+    return made
 
 
 def stand_in(callee: Any, effect: Effect, options: Options) -> Callable[..., Any] | None:
     """A compiled twin to call instead of `callee`, or None."""
-    if effect.declared or not effect.operator or effect.prints:
-        return None
-    found = _function_of(callee)
-    if found is None or is_replacement(found[0].__code__):
-        return None
-    function, owner = found
-    twin = _twin(function, owner, options)
-    if twin is None:
-        return None
-    return twin if owner is None else partial(twin, owner)
+    return standins.stand_in(callee, effect, options, compile_twin)
 
 
 def quiet_twin(callee: Any, effect: Effect) -> tuple[bool, Callable[..., Any] | None]:
     """Whether `callee` may run ahead although it may print or log, and the twin that defers its output."""
-    found = _function_of(callee)
-    if found is None:
-        return not effect.prints, None
-    function, owner = found
-    code = original_code(function)
-    if not effect.prints and not (effect.declared and writes_output(code)):
-        return True, None
-    if is_replacement(function.__code__):
-        return not effect.prints, None
-    twin = deferring_twin(function, code)
-    if twin is None:
-        return not effect.prints, None
-    return True, twin if owner is None else partial(twin, owner)
+    return standins.quiet_twin(callee, effect, deferring_twin)
 
 
-def _function_of(callee: Any) -> tuple[FunctionType, Any] | None:
-    """The Python function that calling `callee` leads straight to, and what it is bound to."""
-    if type(callee) is MethodType:
-        function, owner = callee.__func__, callee.__self__
-    elif type(callee) is FunctionType:
-        function, owner = callee, None
-    else:
-        found = _forward_of(callee)
-        if found is None:
-            return None
-        function, owner = found, callee
-    return (function, owner) if isinstance(function, FunctionType) else None
-
-
-def _forward_of(operator: Any) -> FunctionType | None:
-    """The `forward` that calling `operator` leads straight to, or None if something stands between."""
-    kind = type(operator)
-    call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
-    if (
-        not isinstance(call, FunctionType)
-        or not isinstance(forward, FunctionType)
-        or forward is MISSING
-    ):
-        return None
-    if not is_trivial_call(call) or not has_plain_lookup(kind):
-        return None
-    return forward if own_attribute(operator, "forward") is MISSING else None
-
-
-def _twin(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
-    with _making:  # a second thread must wait for the first one's compilation, not run plain
-        return _twin_locked(function, owner, options)
-
-
-def _twin_locked(function: FunctionType, owner: Any, options: Options) -> FunctionType | None:
-    key = (id(function), hash(options))
-    found = _twins.get(key)
-    if found is not None and found[0]() is function and found[1] is function.__code__:
-        twin = found[2]
-        same = (
-            twin is not None
-            and twin.__defaults__ is function.__defaults__
-            and twin.__kwdefaults__ == function.__kwdefaults__
-        )
-        return twin if same else None
-    made: FunctionType | None = None
-    forget = _twins.pop  # bound now: at exit the module's names are gone
-    _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), function.__code__, None)
-    if not reason_to_leave(function.__code__, single=True):
-        made = twin_of(function, function.__code__)
-        unit = install_stub(made, options)
-        unit.bound = owner is not None
-        unit.settle(made, owner)
-        if not unit.stats.compiled or unit.artifacts.retire is None:
-            made = None  # nothing overlaps in it: there is nothing to enter it for
-    _twins[key] = (_twins[key][0], function.__code__, made)
-    return made
-
-
-def _forget_lock() -> None:
-    global _making
-    _making = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_lock)  # the thread that held it does not exist there
+def verdict_on(callee: Any, effect: Effect, options: Options) -> Verdict:
+    """What the runtime must know of a live callable of this effect."""
+    return verdicts.verdict_on(callee, effect, options, compile_twin, deferring_twin)

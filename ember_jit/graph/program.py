@@ -110,7 +110,7 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
     inference = driver.inference_for(chosen)
     return (
         lambda callee: driver.verdict_of(callee, inference, chosen),
-        lambda callee: stand_in(callee, inference.effect(callee), chosen) or callee,
+        lambda callee: stand_in(callee, inference.met(callee), chosen) or callee,
     )
 
 
@@ -218,7 +218,9 @@ def _issue(run: Run, guards: Any, execution: Execution) -> Generator[Any, Any, N
             else:
                 value = run.call_later(number, callee, form, *deps)
         except (guarded.Unsafe, LookupError, TypeError):
-            value = run.inline(callee)  # its arguments cannot be formed here; the retire loop will
+            value = run.inline(
+                number, callee
+            )  # its arguments cannot be formed here; the retire loop will
         if value is run:
             value = yield run.parked(number)
         cells[step.node.name] = value

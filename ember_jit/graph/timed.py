@@ -48,21 +48,23 @@ class TimedRun(Run):
         self.unleashed = True  # brisk or not: nothing is left to the caller's thread
 
     def _await(self, cell: Cell) -> None:
-        while True:
+        while cell.state < OK:
+            sleep = False
             with self.lock:
-                if cell.state >= OK:
-                    return
-                if self._queue and not self.running:
-                    break  # the system gives no threads
-                resume = cell.state == PENDING and self.paused
-                jobs = self._resume_paused() if resume else []
-                if not jobs:
+                # calls are left lying, and the system gives no threads
+                forsaken = bool(self._queue) and not (self.running or self.invited)
+                if cell.state == PENDING and self.paused:
+                    self._resume_paused()
+                elif cell.state < OK and not forsaken:
+                    self._wake.acquire(blocking=False)  # of a sleep that was interrupted
                     self.waiting = cell
-            if jobs:
-                self._start(jobs)
-            else:
+                    sleep = True
+            if sleep:
                 self._sleep()
-        super()._await(cell)
+                continue
+            self._catch_up()
+            if forsaken:
+                super()._await(cell)
 
     def _hear(self) -> None:
         if not self._wake.acquire(timeout=left_until(self.deadline)):

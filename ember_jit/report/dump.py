@@ -4,19 +4,22 @@
     explain.txt          what was done and why not more (`explain`)
     source.py            the source that was compiled
     ir-1-lowered.txt     the IR after each stage
+    ir-2-escape.diff     what that stage changed
     plan.txt .mmd .dot   the dataflow graph: text, Mermaid, Graphviz
     issue.py             the generated issue programs
     retire.py            the retire program: the function as it runs now
     straight.py          the same where nothing overlaps: calls go straight to `forward`
     chain.py             what it attempts first, where its operators can be computed in place
+    timings.txt          how long each stage of the compiler took
 
-The generated programs are Python that parses.  Names and text are the same from run to run.
+The generated programs are Python that parses.  Names and text are the same from run to run, times apart.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import difflib
 import hashlib
 import re
 import textwrap
@@ -26,9 +29,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from ember_jit.compiler.codegen.retire import MARKER
 from ember_jit.compiler.passes.chain import Chain
-from ember_jit.compiler.passes.straight import CALL, CODE, TYPE, UNIT, Straight
+from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
@@ -36,6 +38,7 @@ from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
+from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
 
 _UNIT = "_unit"
 _TITLES = {
@@ -48,6 +51,7 @@ _TITLES = {
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
     "chain.py": "what it attempts first: its operators computed in place",
+    "timings.txt": "how long each stage of the compiler took",
 }
 
 
@@ -96,7 +100,7 @@ def _write(found: Survey, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     texts = dict(_texts(found))
     index = [f"{found.name}, {found.file}:{found.line}", ""]
-    index += [f"{name:<20} {_TITLES.get(name, 'the IR after this stage')}" for name in texts]
+    index += [f"{name:<20} {_title(name)}" for name in texts]
     paths = []
     for name, text in {"index.txt": "\n".join(index) + "\n", **texts}.items():
         path = directory / name
@@ -105,30 +109,59 @@ def _write(found: Survey, directory: Path) -> list[Path]:
     return paths
 
 
+def _title(name: str) -> str:
+    other = (
+        "what this stage changed in the IR" if name.endswith(".diff") else "the IR after this stage"
+    )
+    return _TITLES.get(name, other)
+
+
 def _texts(found: Survey) -> Iterator[tuple[str, str]]:
     yield "explain.txt", f"{explanation_of(found)}\n"
     source, artifacts = found.source, found.artifacts
     if source is not None:
         text = textwrap.dedent("\n".join(source.lines))
         yield "source.py", f"# {source.filename}, from line {source.first}\n{text}\n"
+    before = ""
     for number, (name, function) in enumerate(artifacts.stages.items(), start=1):
-        yield f"ir-{number}-{name}.txt", print_function(function)
+        printed = print_function(function)
+        yield f"ir-{number}-{name}.txt", printed
+        if before:
+            yield f"ir-{number}-{name}.diff", difference(before, printed) or "nothing changed\n"
+        before = printed
     made = found.schedule()
     if made is not None:
         for ending, form in FORMATS.items():
             yield f"plan.{ending}", form(made)
+    title = f"{found.name} ({found.file}:{found.line})"
     if artifacts.issues:
-        head = f"# Issue programs of {found.name} ({found.file}:{found.line}).  _w: the run; _e: guarded operations.\n\n\n"
+        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n\n\n"
         yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
     if artifacts.retire is not None and source is not None:
-        yield "retire.py", retire_text(found, artifacts.retire, source)
+        yield "retire.py", retire_text(title, artifacts.retire, source)
     if artifacts.straight is not None and source is not None:
-        yield "straight.py", straight_text(artifacts.straight, source)
+        yield "straight.py", straight_text(title, artifacts.straight, source)
     if artifacts.chain is not None and source is not None:
-        yield "chain.py", chain_text(artifacts.chain, source)
+        yield "chain.py", chain_text(title, artifacts.chain, source)
+    if artifacts.timings:
+        yield "timings.txt", timings_text(artifacts.timings)
 
 
-def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
+def difference(before: str, after: str) -> str:
+    """What a pass changed in the printed IR, as a unified diff; empty if it changed nothing."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), "before", "after", n=2, lineterm=""
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def timings_text(timings: dict[str, float]) -> str:
+    """The stages of the compiler with their times, and all of them together."""
+    rows = [*timings.items(), ("all", sum(timings.values()))]
+    return "".join(f"{name:<12} {seconds * 1e3:8.3f} ms\n" for name, seconds in rows)
+
+
+def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     """The retire program as Python, with the user's lines as comments where they were changed."""
     clean = _named_unit(node)
     text = ast.unparse(clean)
@@ -142,7 +175,7 @@ def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
             printed.lineno, f"# line {original.lineno}: {source.line(original.lineno)}"
         )
     lines = [
-        f"# Retire program of {found.name} ({found.file}:{found.line}).",
+        f"# Retire program of {title}.",
         "# _unit: the function's unit; _w: this run.  has/take: a call that was issued ahead; done: one made here.",
         "# The first branch is the function as it was written, for runs that do not overlap.",
         "",
@@ -155,7 +188,7 @@ def retire_text(found: Survey, node: ast.FunctionDef, source: Source) -> str:
     return "\n".join(lines) + "\n"
 
 
-def straight_text(made: Straight, source: Source) -> str:
+def straight_text(title: str, made: Straight, source: Source) -> str:
     """A straight function as Python, with the user's lines as comments above their straight calls."""
     names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
     names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
@@ -163,7 +196,7 @@ def straight_text(made: Straight, source: Source) -> str:
     printed = ast.unparse(node).splitlines()
     where = iter(sorted(made.lines))
     lines = [
-        f"# Straight form of {node.name} ({source.filename}:{source.first}): nothing in it could overlap.",
+        f"# Straight form of {title}: nothing in it could overlap.",
         "# _unit: the function's unit.  _call is None where compiled code is disabled: then every call is made as written.",
         "",
     ]
@@ -181,7 +214,7 @@ def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            if constant.value == MARKER and type(constant.value) is str:
+            if constant.value == UNIT and type(constant.value) is str:
                 return ast.copy_location(ast.Name(_UNIT, ast.Load()), constant)
             return constant
 
@@ -209,7 +242,7 @@ def _changed(statement: ast.stmt) -> bool:
     return False
 
 
-def chain_text(made: Chain, source: Source) -> str:
+def chain_text(title: str, made: Chain, source: Source) -> str:
     """What a chain attempts, as Python."""
     names = {marker: repr(live) for marker, live in made.constants.items()}
     attempt = [_Named(names).visit(copy.deepcopy(statement)) for statement in made.body]
@@ -217,7 +250,7 @@ def chain_text(made: Chain, source: Source) -> str:
     head.decorator_list = []
     head.body = [ast.While(ast.Constant(True), attempt, [])]
     lines = [
-        f"# What {head.name} ({source.filename}:{source.first}) attempts while its premises hold; `break`: the ordinary code runs.",
+        f"# What {title} attempts while its premises hold; `break`: the ordinary code runs.",
         "# _op0.forward(): looks whether the operator has a `forward` of its own, and calls nothing.  _chain: runtime.speculation.",
         *(f"# {name}: {kind.__qualname__}" for name, kind in made.classes.items()),
         "",

@@ -23,7 +23,7 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.analysis.notes import Notes, describe_object
-from ember_jit.compiler.analysis.values import elements, instance_dict, type_lookup
+from ember_jit.compiler.analysis.values import elements
 from ember_jit.compiler.driver import inference_for
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.ir.ops import Op, Region, Site
@@ -50,6 +50,7 @@ from ember_jit.report.why import (
 )
 from ember_jit.runtime.dispatch import unit_of
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import instance_dict, type_lookup
 
 _MOST_PARTS = 200
 

@@ -13,15 +13,15 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler import driver
-from ember_jit.compiler.analysis.values import MISSING, instance_dict, type_lookup
 from ember_jit.compiler.driver import Artifacts
 from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_of
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function
 from ember_jit.report.schedule import Schedule, schedule
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import MISSING, instance_dict, type_lookup
+from ember_jit.runtime.triage import reason_to_leave
 
 COMPILED = "compiled"
 TRACED = "traced"
@@ -122,6 +122,8 @@ def survey(target: Any) -> Survey:
         remarks += _about_inheritance(target, function)
     elif compilable:
         unit.settle(function, owner)
+        if unit.origin and unit.artifacts is None:
+            remarks += _look_behind(unit, function, owner)
     status, reason = _status(unit, decorated)
     notes = unit.artifacts.notes if isinstance(unit.artifacts, Artifacts) else None
     compiled_for = notes.owner() if notes is not None and notes.owner is not None else owner
@@ -181,6 +183,15 @@ def _preview(unit: Unit, owner: Any) -> None:
         text = f"{type(exc).__name__}: {exc}"
         unit.stats.internal_errors.append(text)
         unit.stats.left_alone = f"internal compiler error: {text} [EMB010]"
+
+
+def _look_behind(unit: Unit, function: FunctionType, owner: Any) -> list[str]:
+    """A bundle brings no more than what runs: have the compiler show how it comes to that."""
+    looked = Unit(function, unit.options, driver.compile_unit)
+    looked.original, looked.bound = unit.original, unit.bound
+    _preview(looked, owner)
+    unit.artifacts = looked.artifacts
+    return [f"its code is from {unit.origin}; this is what the compiler makes of the source"]
 
 
 def _status(unit: Unit, decorated: bool) -> tuple[str, str]:

@@ -36,7 +36,6 @@ after_compiling: list[Callable[[Unit, FunctionType], None]] = []
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
 _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
-SHORT_CALL = 30e-6  # seconds: a call this short does not pay for a thread
 PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
 FIRST_REST, LONGEST_REST = 128, 1024  # then plain for so many times as long as a measured run takes
 FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
@@ -153,7 +152,7 @@ class Unit:
         self,
         function: FunctionType,
         options: Options,
-        compiler: Callable[[Unit, Any], tuple[CodeType, Plan | None] | None],
+        compiler: CompileUnit,
     ) -> None:
         self.function = weakref.ref(function)
         self.original = function.__code__
@@ -162,6 +161,7 @@ class Unit:
         self.stats = Stats()
         self.plan: Plan | None = None
         self.artifacts: Any = None
+        self.origin = ""  # the bundle that its code is from, if it is from one
         self.tracer: Any = None  # the tracing fallback, where that is what runs
         self.stub: CodeType | None = None
         self.ordinary: CodeType | None = None  # what runs where a chain's attempt does not
@@ -201,8 +201,8 @@ class Unit:
             result: tuple[CodeType, Plan | None] | None = None
             try:
                 result = self._compile(self, owner)
-            except RecursionError:
-                raise
+            except (RecursionError, Warning):
+                raise  # a warning of ours that the user has turned into an error: the stub stays for the next call
             except Exception as exc:
                 if is_from_user(exc.__traceback__):
                     raise  # a signal handler of the user's raised while we compiled; the stub stays for the next call
@@ -308,6 +308,10 @@ class Unit:
         return memory
 
 
+CompileUnit = Callable[[Unit, Any], tuple[CodeType, Plan | None] | None]
+"""Makes the code and the plan of a unit, for its first argument in the call at hand; None leaves it alone."""
+
+
 def register(function: FunctionType, unit: Unit) -> None:
     """Remember that `function` was decorated; a function that is left alone keeps no other trace of it."""
     _units[function] = unit
@@ -331,7 +335,7 @@ def unit_of(function: FunctionType) -> Unit | None:
 class _UnitRun(Run):
     """A run that reports to its unit."""
 
-    __slots__ = ("_began", "_busy", "_memory", "_owner", "_short", "_total", "unit")
+    __slots__ = ("_began", "_memory", "_owner", "counts_cpu", "unit")
 
     def __init__(
         self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
@@ -340,18 +344,8 @@ class _UnitRun(Run):
         self.unit = unit
         self._memory = memory
         self._owner = owner
-        self._short = 0
-        self._total = 0
-        self._busy = 0.0
+        self.counts_cpu = unit._auto
         self._began = perf_counter()
-
-    def measured(self, seconds: float, cpu: float) -> None:
-        """One issued call took so long, and kept a core busy for so much of it (lock held)."""
-        super().measured(seconds, cpu)
-        self._total += 1
-        self._busy += cpu
-        if seconds < SHORT_CALL:
-            self._short += 1
 
     def close(self) -> None:
         """Leave the function, and learn from how it went."""
@@ -361,7 +355,7 @@ class _UnitRun(Run):
         del self._owner
         stats = unit.stats
         stats.runs += 1
-        stats.issued += self._total
+        stats.issued += self.progress
         if not self.issued_any:
             memory.fruitless += 1
             unit._barren += memory.fruitless == 1
@@ -373,11 +367,11 @@ class _UnitRun(Run):
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
         memory.fruitless = 0
-        if not unit._auto or not self._total:
+        if not unit._auto or not self.progress:
             return
         elapsed = perf_counter() - self._began
-        trivial = self._short >= 0.9 * self._total
-        cpu_bound = 0.8 * elapsed <= self._busy <= 1.15 * elapsed
+        trivial = self.short >= 0.9 * self.progress
+        cpu_bound = 0.8 * elapsed <= self.busy <= 1.15 * elapsed
         if not (trivial or cpu_bound):
             memory.trivial = 0
             memory.backoff = FIRST_REST

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from types import (
     BuiltinFunctionType,
@@ -23,6 +24,7 @@ from types import (
 )
 from typing import Any
 
+from ember_jit.runtime.plain import ATOMS, PLAIN_LIMIT, is_plain, is_quiet_class, reads_quietly
 from ember_jit.runtime.plan import pure_call, pure_method
 
 
@@ -30,12 +32,10 @@ class Unsafe(Exception):
     """An early evaluation could run code of the user's; it is given up, nothing has happened."""
 
 
-ATOMS: frozenset[type] = frozenset(
-    {int, float, str, bytes, bool, complex, type(None), type(...), range, slice}
-)
 NUMBERS: frozenset[type] = frozenset({int, float, bool})
 SEQUENCES: frozenset[type] = frozenset({list, tuple, str, bytes, range})
 CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset, str, bytes, range})
+_MAPPINGS: frozenset[type] = frozenset({OrderedDict, Counter})
 ITERABLES: frozenset[type] = CONTAINERS | {
     type({}.keys()),
     type({}.values()),
@@ -45,7 +45,6 @@ ITERABLES: frozenset[type] = CONTAINERS | {
 _OWN_ITERATORS: frozenset[type] = frozenset(
     {enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))}
 )
-PLAIN_LIMIT = 20_000
 POWER_LIMIT = 4_096  # bits
 #: a width or precision that a format may pad to
 _WIDE = re.compile(r"[0-9]{6}")
@@ -87,33 +86,6 @@ _ORDER: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def is_plain(value: object, limit: int = PLAIN_LIMIT) -> bool:
-    """Whether `value` consists, all the way down, of exact builtin types; larger than `limit` says no."""
-    if type(value) in ATOMS:
-        return True
-    stack: list[Any] = [value]
-    seen: set[int] = set()
-    while stack:
-        current = stack.pop()
-        kind = type(current)
-        if kind in ATOMS:
-            continue
-        if id(current) in seen:
-            continue
-        if kind is dict:
-            stack.extend(current)
-            stack.extend(current.values())
-        elif kind in (list, tuple, set, frozenset):
-            stack.extend(current)
-        else:
-            return False
-        seen.add(id(current))
-        limit -= 1 + len(current)
-        if limit < 0:
-            return False
-    return True
-
-
 def _require(condition: bool) -> None:
     if not condition:
         raise Unsafe
@@ -128,11 +100,13 @@ def _key(key: Any) -> Any:
 
 
 def item(container: Any, key: Any) -> Any:
-    """`container[key]` for exact dicts, lists, tuples, strings, bytes and ranges."""
+    """`container[key]` for dicts, lists, tuples, strings, bytes, ranges, and the like of `collections`."""
     kind = type(container)
-    if kind is dict:
+    if kind is dict or kind in _MAPPINGS:
         return container[_key(key)]
-    _require(kind in SEQUENCES)
+    _require(
+        kind in SEQUENCES or kind is deque or (issubclass(kind, tuple) and is_quiet_class(kind))
+    )
     if type(key) is slice:
         for bound in (key.start, key.stop, key.step):
             _require(bound is None or type(bound) is int)
@@ -167,7 +141,7 @@ def attr(owner: Any, name: str) -> Any:
         return found.__get__(owner, kind)
     if callable(getattr(type(found), "__get__", None)):
         function_like = type(found) in (type(attr), staticmethod, classmethod)
-        _require(function_like)
+        _require(function_like or reads_quietly(found, kind))
         return found.__get__(owner, kind)
     return found
 

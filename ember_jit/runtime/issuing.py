@@ -21,8 +21,11 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.runtime import events, guarded
+from ember_jit.runtime.asking import DEEP, answers, permits
 from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.ending import ends
+from ember_jit.runtime.outcomes import is_interruption
+from ember_jit.runtime.plain import is_plain
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
 from ember_jit.runtime.working import WorkingRun
 
@@ -54,9 +57,9 @@ class IssuingRun(WorkingRun):
 
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not verdict.schedulable or (
-            verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))
+            verdict.plain_arguments and not (is_plain(args) and is_plain(kwargs))
         ):
             return self
         cell = Cell(READY)
@@ -66,7 +69,7 @@ class IssuingRun(WorkingRun):
 
     def call_later(self, key: Any, callee: Any, form: Callable[..., Any], *deps: Any) -> Any:
         """Issue one call whose arguments `form(*values)` wait for cells."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not verdict.schedulable:
             return self
         prepare = prepared(verdict, callee, form)
@@ -94,9 +97,9 @@ class IssuingRun(WorkingRun):
         """The container of a comprehension: `form` of the values of `parts`, in order."""
         return self.glue(lambda *values: form(list(values)), *parts)
 
-    def inline(self, callee: Any) -> Any:
+    def inline(self, key: Any, callee: Any) -> Any:
         """A call that the retire program will make itself: nothing to issue, but is it without effect?"""
-        return lost() if self._verdict(callee).schedulable else self
+        return lost() if self._verdict_at(key, callee).schedulable else self
 
     def parked(self, key: Any) -> Park:
         """What an issue program yields in front of a call with effects: it goes on when that call is done."""
@@ -107,6 +110,32 @@ class IssuingRun(WorkingRun):
         if not self.clear(*callees):
             raise StopWalk
 
+    def trust(self, callee: Any) -> None:
+        """As `require`, for a callee whose result is taken for a plain value."""
+        verdict = self._verdict(callee)
+        if not (verdict.schedulable and verdict.plain):
+            raise StopWalk
+
+    def asked(self, level: int, value: Any) -> None:
+        """Stop if what the program does to `value` in its turn may run code of the program (`asking`)."""
+        if not permits(value, level):
+            raise StopWalk
+
+    def ask(self, level: int, method: str | None, form: Callable[..., Any], *values: Any) -> None:
+        """The same for a value that is still to be looked up; `method` is the method that will be called on it."""
+        try:
+            value = form(*values)
+        except guarded.Unsafe:
+            if method is None and all(permits(each, DEEP) for each in values):
+                return  # whatever hangs on them
+            raise StopWalk from None
+        except Exception as exc:
+            if is_interruption(exc):
+                raise
+            return  # there is no such value: the program does not come to it, or raises there
+        if not (permits(value, level) if method is None else answers(value, method, level)):
+            raise StopWalk
+
     def clear(self, *callees: Any) -> bool:
         """Whether all of these may be run ahead of."""
         return all(self._verdict(callee).schedulable for callee in callees)
@@ -115,7 +144,7 @@ class IssuingRun(WorkingRun):
         """Call a pure function early, on plain arguments; the run itself if it might not come to an end."""
         if not ends(function):
             return self
-        if not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
+        if not (is_plain(args) and is_plain(kwargs)):
             raise guarded.Unsafe
         try:
             return function(*args, **kwargs)
@@ -199,6 +228,13 @@ class IssuingRun(WorkingRun):
             raise guarded.Unsafe
 
     # ------------------------------------------------------------------ internals
+    def _verdict_at(self, key: Any, callee: Any) -> Any:
+        """The verdict on the receiver of a call; the walk ends if it is not what the program was written for."""
+        verdict = self._verdict(callee)
+        if not verdict.plain and (key[0] if type(key) is tuple else key) in self.plan.trusted:
+            raise StopWalk
+        return verdict
+
     def _verdict(self, callee: Any) -> Any:
         kind = type(callee)
         by_class = self.type_verdicts.get(id(kind))
@@ -241,7 +277,7 @@ class IssuingRun(WorkingRun):
                 owner=self.plan.name,
             )
             events.note(cell.event)
-        cell.context = self.context.copy()
+        cell.context = self.context  # copied when the call is made on a thread
         if job is not None:
             self._make_ready(cell, job)
         return cell
@@ -278,7 +314,7 @@ def prepared(verdict: Any, callee: Any, form: Callable[..., Any]) -> Callable[..
 
     def prepare(*values: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         args, kwargs = form(*values)
-        if check and not (guarded.is_plain(args) and guarded.is_plain(kwargs)):
+        if check and not (is_plain(args) and is_plain(kwargs)):
             raise guarded.Unsafe
         return target, args, kwargs
 

@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import logging
+    from types import CodeType
 
 Entry = Callable[[], None]
 _journal: ContextVar[list[Entry] | None] = ContextVar("ember_jit_journal", default=None)
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+LOGGING = frozenset({*_LEVELS, "log"})
+"""Methods of a logger whose output can wait."""
+
+
+def writes_output(code: CodeType) -> bool:
+    """Whether the names of a code object say that it may print or log."""
+    return "print" in code.co_names or not LOGGING.isdisjoint(code.co_names)
 
 
 def begin(entries: list[Entry]) -> Any:

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ember_jit.runtime import guarded
 from ember_jit.runtime.cells import LOST, OK, PENDING, READY, Cell, lost, value_of
 from ember_jit.runtime.issuing import IssuingRun, prepared
 from ember_jit.runtime.ledger import Entry
 from ember_jit.runtime.outcomes import is_interruption
+from ember_jit.runtime.plain import is_plain
 
 
 class OrderingRun(IssuingRun):
@@ -34,9 +34,9 @@ class OrderingRun(IssuingRun):
         self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Issue one call whose arguments are known, as soon as the ledger lets it."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict) or (
-            verdict.plain_arguments and not (guarded.is_plain(args) and guarded.is_plain(kwargs))
+            verdict.plain_arguments and not (is_plain(args) and is_plain(kwargs))
         ):
             return self
         assert self.ledger is not None
@@ -52,7 +52,7 @@ class OrderingRun(IssuingRun):
         self, key: Any, callee: Any, sure: bool, form: Callable[..., Any], *deps: Any
     ) -> Any:
         """Issue one call whose arguments wait for cells; `sure` says that forming them cannot raise."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict):
             return self
         assert self.ledger is not None
@@ -74,7 +74,7 @@ class OrderingRun(IssuingRun):
 
     def inline_in_turn(self, key: Any, callee: Any) -> Any:
         """Note a call that the retire program makes, with arguments that are not known."""
-        verdict = self._verdict(callee)
+        verdict = self._verdict_at(key, callee)
         if not self._admits(key, verdict):
             return self
         assert self.ledger is not None
@@ -143,20 +143,20 @@ class OrderingRun(IssuingRun):
             cells, self._becalmed = self._becalmed, []
             for cell in cells:
                 self._settle(cell, OK, None)
+        self._invite()
 
-    def _arrive(self, site: int, key: Any) -> list[Cell]:
-        """The retire program is in front of a call (lock held); hands back what may start now."""
+    def _arrive(self, site: int, key: Any) -> None:
+        """The retire program is in front of a call (lock held)."""
         assert self.ledger is not None
         if site not in self.plan.groups:
             self.ledger.reach(key)
             self._passed()
-            return self._collect()
+            return
         # its arguments hold calls of their own, which come first: if it still has to wait for
         # their turn, the retire program makes them one by one
         entry = self.ledger.find(key)
         if entry is not None and entry.held and entry.cell is not None:
             self._give_up(entry, key)
-        return []
 
     def _give_up(self, entry: Entry, key: Any) -> None:
         assert entry.cell is not None
@@ -177,10 +177,13 @@ class OrderingRun(IssuingRun):
             for cell in cells:
                 if cell.state in (PENDING, READY):
                     self._settle(cell, LOST, None)
+        self._catch_up()
         for cell in cells:
-            while True:
+            while cell.state < OK:
                 with self.lock:
-                    if cell.state >= OK:
-                        break
-                    self.waiting = cell
-                self._sleep()
+                    sleep = cell.state < OK
+                    self.waiting = cell if sleep else None
+                if sleep:
+                    self._sleep()
+                else:
+                    self._catch_up()

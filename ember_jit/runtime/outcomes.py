@@ -29,6 +29,7 @@ def make_quietly(
 ) -> Any:
     """Make a call whose output waits for its turn."""
     if not inline:
+        context = context.copy()
         context.run(journal.begin, entries)
         return context.run(callee, *args, **kwargs)
     token = journal.begin(entries)

@@ -1,7 +1,7 @@
 """The contract between compiler and runtime: all that a compiled function needs at run time.
 
 The compiler fills a `Plan` and hands it to the runtime; the runtime never imports the compiler.  What
-it must ask the compiler at run time (the effect of a live receiver) goes through `Plan.classify`.
+it must ask at run time (the effect of a live receiver) goes through `Plan.classify`; the compiler answers, or a bundle.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Verdict:
         discardable: nobody is harmed if it is made in vain.
         thread_bound: it must be made on the caller's thread.
         claims: (word, resource) for what it does to which resources.
+        plain: no operation on its result runs code of the program.
     """
 
     schedulable: bool
@@ -38,6 +39,7 @@ class Verdict:
     discardable: bool = True
     thread_bound: bool = False
     claims: tuple[tuple[str, str], ...] = ()
+    plain: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)
@@ -63,6 +65,7 @@ class Plan:
         window: calls that may have been issued and not yet retired.
         brisk: calls in a row that took next to no time.
         in_turn: issue programs that keep a ledger of what stands in front of each call.
+        trusted: call sites whose results were taken for plain values when the issue programs were written.
         labelled: call sites whose labels were known when the issue programs were written.
         budget: calls that may have started in vain when an earlier one raises; None: any number.
     """
@@ -82,26 +85,46 @@ class Plan:
     window: int = 256
     brisk: int = 0
     in_turn: frozenset[int] = frozenset()
+    trusted: frozenset[int] = frozenset()
     labelled: frozenset[int] = frozenset()
     budget: int | None = None
 
 
-_pure_call: Callable[[Any], bool] = lambda function: False  # noqa: E731 - a replaceable default
-_pure_method: Callable[[type, str], bool] = lambda kind, name: False  # noqa: E731 - a replaceable default
+_pure_calls: tuple[Callable[[Any], bool], ...] = ()
+_pure_methods: tuple[Callable[[type, str], bool], ...] = ()
+_pure_names: tuple[Callable[[str], bool], ...] = ()
 
 
-def install_tables(calls: Callable[[Any], bool], methods: Callable[[type, str], bool]) -> None:
-    """Give the guarded operations the compiler's tables of callables and methods that are pure on plain values."""
-    global _pure_call, _pure_method
-    _pure_call = calls
-    _pure_method = methods
+def install_tables(
+    calls: Callable[[Any], bool],
+    methods: Callable[[type, str], bool],
+    names: Callable[[str], bool] | None = None,
+) -> None:
+    """Tell the guarded operations of more callables and methods that are pure on plain values.
+
+    Args:
+        calls: whether a callable is; the compiler's registry, or what a bundle has of it.
+        methods: whether a method of a class is.
+        names: whether a method of this name is one of any class; without it, any name may be.
+    """
+    global _pure_calls, _pure_methods, _pure_names
+    if calls not in _pure_calls:
+        _pure_calls = (*_pure_calls, calls)
+        _pure_methods = (*_pure_methods, methods)
+        if names is not None:
+            _pure_names = (*_pure_names, names)
 
 
 def pure_call(function: Any) -> bool:
     """Whether `function` is pure, cheap and eager on plain values."""
-    return _pure_call(function)
+    return any(knows(function) for knows in _pure_calls)
 
 
 def pure_method(kind: type, name: str) -> bool:
     """Whether `kind.name` is pure on plain values."""
-    return _pure_method(kind, name)
+    return any(knows(kind, name) for knows in _pure_methods)
+
+
+def pure_method_name(name: str) -> bool:
+    """Whether a method of this name is taken for a pure one where the type of its owner is not known."""
+    return not _pure_names or any(knows(name) for knows in _pure_names)

@@ -80,8 +80,7 @@ class Pool:
 
     def rest(self, worker: _Worker) -> bool:
         """Put `worker` to sleep; True once it has a new job, False when it should end."""
-        with self._lock:
-            self._idle.append(worker)
+        self._idle.append(worker)
         if worker.bell.acquire(timeout=IDLE_SECONDS):
             return True
         with self._lock:

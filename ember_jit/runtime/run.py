@@ -58,13 +58,17 @@ class Run(OrderingRun):
         self.waiting = None
         self.verdicts = {}
         self.type_verdicts = {}
+        self.invited = False
         self.progress = 0
+        self.short = 0
+        self.busy = 0.0
         self.unleashed = False
         self.ledger = None
         self._becalmed = []
         self.watched = False
         self._parked = {}
         self._queue = deque()
+        self._ended = deque()
         self._wake = threading.Lock()
         self._wake.acquire()
         self._cell = INLINE
@@ -84,8 +88,8 @@ class Run(OrderingRun):
             self.epoch += 1
             self.active = 1
             self._pump(Walk(self.plan.slices[number](self, guarded, *values), self.epoch), None)
-            jobs = self._collect()
-        self._start(jobs)
+            self._invite()
+        self._catch_up()
 
     def loop(self, number: int, iterable: Any) -> Any:
         """Enter loop `number`; hands `iterable` through."""
@@ -124,9 +128,8 @@ class Run(OrderingRun):
             loops = self.plan.site_loops[site]
             key = (site, *[self.positions[loop] for loop in loops]) if loops else site
             with self.lock:
-                jobs = self._arrive(site, key)
-            if jobs:
-                self._start(jobs)
+                self._arrive(site, key)
+            self._catch_up()
         return self.has(site)
 
     def _retire_group(self, cells: dict[Any, Cell], key: Any, sites: tuple[int, ...]) -> None:
@@ -145,6 +148,7 @@ class Run(OrderingRun):
                     del cells[name]
                     retired.append(cell)
             self.outstanding -= len(retired)
+        self._catch_up()
         for cell in retired:
             if cell.event is not None:
                 cell.event.retired = events.clock()
@@ -158,14 +162,12 @@ class Run(OrderingRun):
             cell.event.retired = events.clock()
         with self.lock:
             self.outstanding -= 1
-            resume = self.paused and self.outstanding <= self.window // 2
-            jobs = self._resume_paused() if resume else None
+            if self.paused and self.outstanding <= self.window // 2:
+                self._resume_paused()
             if self.ledger is not None and cell.state == OK and not cell.journal:
                 self.ledger.retire(cell=cell)
                 self._passed()
-                jobs = [*(jobs or ()), *self._collect()]
-        if jobs:
-            self._start(jobs)
+        self._catch_up()
         if cell.journal:
             journal.replay(cell.journal)
         if cell.state == OK:
@@ -190,20 +192,14 @@ class Run(OrderingRun):
                 if self.ledger is not None:
                     self.ledger.retire(key)
                     self._passed()
-                    jobs = self._collect()
-                else:
-                    jobs = []
                 walk = self._parked.pop(key, None)
-                if walk is None or walk.epoch != self.epoch:
-                    walk = None
-                else:
+                if walk is not None and walk.epoch == self.epoch:
                     self.verdicts.clear()
                     self.type_verdicts.clear()
                     self.context = copy_context()
                     self._pump(walk, value)
-                    jobs += self._collect()
-            if jobs:
-                self._start(jobs)
+                    self._invite()
+            self._catch_up()
         return value
 
     def enter(self, callee: Any) -> Any:
@@ -220,6 +216,7 @@ class Run(OrderingRun):
             self.closed = True
             self.epoch += 1
             self._abandon()
+        self._catch_up()
 
 
 def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:

@@ -182,8 +182,7 @@ class SettlingRun:
             dependents, cell.dependents = cell.dependents, None
             walks, cell.walks = cell.walks, None
             if self.waiting is cell:
-                self.waiting = None
-                self._wake.release()
+                self._wake_caller()
             for dependent in dependents or ():
                 if dependent.state != PENDING:
                     continue
@@ -222,8 +221,7 @@ class SettlingRun:
             return [(cell, OK, result)]
         self._make_ready(cell, result)
         if self.waiting is cell:
-            self.waiting = None
-            self._wake.release()
+            self._wake_caller()
         return []
 
     def _salvage(self, cell: Cell, state: int, value: Any) -> None:
@@ -234,6 +232,10 @@ class SettlingRun:
                 if each.state == PENDING:
                     each.state = LOST
         self.epoch += 1
+        self._wake_caller()
+
+    def _wake_caller(self) -> None:
+        """Have the caller's thread look again, if it sleeps."""
         if self.waiting is not None:
             self.waiting = None
             self._wake.release()

@@ -19,12 +19,10 @@ from typing import Any
 from ember_jit.runtime import overlays
 from ember_jit.runtime.epoch import LEDGER, watchers
 from ember_jit.runtime.layout import event_version
+from ember_jit.runtime.statics import type_lookup
 
 MISSES = 64  # attempts in vain before a function does without
 RENEWALS = 1024  # times that something changed which did not matter
-MISSING: Any = object()
-"""What `look_up` finds where there is nothing."""
-
 #: the classes whose operators and methods, used on each other, run no code of anybody's
 SCALARS = (int, str, float, bool, type(None), complex)
 #: what an attempt may raise: by a key that is not there, arithmetic, or the check of an instance's own `forward`
@@ -40,15 +38,6 @@ EXPECTED = (
 _MONITORING: Any = getattr(sys, "monitoring", None)  # CPython 3.12+
 _RESUME = opcode.opmap["RESUME"]
 _INSTRUMENTED = 234  # opcodes from here on report to somebody
-
-
-def look_up(cls: type, name: str) -> Any:
-    """What stands under `name` in a class or its bases, or `MISSING`."""
-    for each in type.__dict__["__mro__"].__get__(cls):
-        space = type.__dict__["__dict__"].__get__(each)
-        if name in space:
-            return space[name]
-    return MISSING
 
 
 class Premises:
@@ -71,7 +60,7 @@ class Premises:
         """Take the members `names` of a class for granted."""
         number = -1 if cls is self.owner() else self._number(cls)
         for name in names:
-            entry = (number, name, look_up(cls, name))
+            entry = (number, name, type_lookup(cls, name))
             if not any(entry[:2] == each[:2] for each in self.members):
                 self.members.append(entry)
 
@@ -95,7 +84,9 @@ class Premises:
         if any(function.__code__ is not code for function, code in self.functions):
             return False
         kinds = (*self.classes, owner)
-        return all(look_up(kinds[number], name) is found for number, name, found in self.members)
+        return all(
+            type_lookup(kinds[number], name) is found for number, name, found in self.members
+        )
 
 
 class Speculation:

@@ -1,10 +1,21 @@
 """Working: the calls of a run, made on pool threads or by the caller's thread while it waits.
 
+    caller   issues a b c d, invites a thread, sleeps
+    thread 1 takes a, invites      thread 2 takes b, invites      thread 3 takes c, ...
+
+Calls that are ready stay in one queue until somebody takes them.  A run invites one thread at a time, and
+whoever takes a call invites the next if more are left: woken all at once, threads would crowd for the
+interpreter's lock (64 of them cost twice as much that way, 512 four times), and those that take the call they
+came for leave one by one, so that their calls do not end all at once either.
+
 Invariants:
 - A call is made by whoever turns its cell from READY to RUNNING, under the run's `lock`: exactly once.
-- A waiter may claim a READY call and run it itself, so a bounded pool cannot deadlock.
-- No call is started beyond `limit` in flight, but for the one that the caller's thread waits for; what no
-  thread takes stays in the queue.
+- When the lock is let go while calls lie in the queue and more may be in flight, then a thread has been
+  invited and will come, or none is to be had (or wanted: calls are brisk), and then the caller's thread makes
+  them as soon as it waits.  So no call is forgotten, and a bounded pool cannot deadlock.
+- A call that has ended is settled by whoever holds the lock, or will next: whoever lets go of it looks whether
+  more have ended meanwhile (`_catch_up`), and threads that find it taken leave theirs behind and are free.
+- No call is started beyond `limit` in flight, but for the one that the caller's thread waits for.
 - Calls that have always been brisk are left to the caller's thread, and the watch sees to it that they
   start all the same if one of them takes long (`stalled`).
 - No frame here names an exception once its call is settled: it would keep the user's objects alive.
@@ -13,7 +24,9 @@ Invariants:
 from __future__ import annotations
 
 import threading
+from collections import deque
 from time import perf_counter, thread_time
+from typing import Any
 
 from ember_jit.config import config
 from ember_jit.runtime import events
@@ -25,59 +38,83 @@ from ember_jit.runtime.watch import watch
 
 BRISK_SECONDS = 50e-6  # a call this short is not worth waking a thread for
 BRISK_CALLS = 64  # such calls in a row before they are taken to be all like that
+SHORT_SECONDS = 30e-6  # a call this short does not pay for a thread
+Ended = tuple[
+    Cell, int, Any, float, float
+]  # a call's cell, state, value or exception; seconds, CPU
 
 
 class WorkingRun(SettlingRun):
     """The threads of a run: what may start, who makes it, and how long it took."""
 
-    __slots__ = ("closed", "limit", "progress", "running", "unleashed", "watched")
+    __slots__ = (
+        "_ended",
+        "busy",
+        "closed",
+        "invited",
+        "limit",
+        "progress",
+        "running",
+        "short",
+        "unleashed",
+        "watched",
+    )
 
+    counts_cpu = False  # whether `busy` is asked for
     limit: int  # calls that may be in flight
     running: int  # calls that are
+    invited: bool  # a thread has been called in, and has not come yet
     closed: bool  # the function has been left
     progress: int  # calls that have ended
+    short: int  # those of them that took next to no time
+    busy: float  # seconds for which they kept a core busy
     unleashed: bool  # a call took long, or all stood still: calls are brisk no more
     watched: bool  # the watch looks at this run
+    _ended: deque[Ended]  # calls that have ended and are not settled yet
 
     # ------------------------------------------------------------------ what may start (lock held)
-    def _collect(self) -> list[Cell]:
-        """Take from the queue what may start now.
+    def _invite(self) -> None:
+        """Call in a thread if calls are left lying and more may be in flight.
 
         While calls have been brisk (tens of microseconds), a thread would cost more than it saves: they
         are left to the caller's thread, and the watch starts the rest if one of them takes long after all.
         """
-        jobs: list[Cell] = []
+        if not self._queue or self.invited or self.running >= self.limit:
+            return
         if self.plan.brisk >= BRISK_CALLS and not self.unleashed:
-            if self._queue and not self.watched:
+            if not self.watched:
                 self.watched = True
                 watch(self)
-            return jobs
-        while self._queue and self.running < self.limit:
-            cell = self._queue.popleft()
-            if cell.state == READY:
-                self.running += 1
-                jobs.append(cell)
-        return jobs
+        elif shared_pool().submit(self.work):
+            self.invited = True
+        else:
+            self._wake_caller()  # there are no threads: it makes the calls itself
 
-    def _next_queued(self) -> Cell | None:
-        while self._queue:
-            cell = self._queue.popleft()
+    def _take(self) -> Cell | None:
+        """Claim the next call, if one more may be in flight."""
+        queue = self._queue
+        while queue and self.running < self.limit:
+            cell = queue.popleft()
             if cell.state == READY:
+                cell.state = RUNNING
+                self.running += 1
                 return cell
         return None
 
-    def _resume_paused(self) -> list[Cell]:
+    def _resume_paused(self) -> None:
         walks, self.paused = self.paused, []
         for walk in walks:
             self._pump(walk, None)
-        return self._collect()
+        self._invite()
 
     def measured(self, seconds: float, cpu: float) -> None:
         """One issued call took so many seconds, and kept a core busy for so many (lock held)."""
-        del cpu
         self.progress += 1
+        self.busy += cpu
         if seconds < BRISK_SECONDS:
             self.plan.brisk += 1
+            if seconds < SHORT_SECONDS:
+                self.short += 1
         elif seconds > 4 * BRISK_SECONDS:
             self.plan.brisk = 0
             self.unleashed = True
@@ -90,45 +127,24 @@ class WorkingRun(SettlingRun):
         with self.lock:
             if self.closed:
                 return -1
-            if not self._queue or self.progress != progress:
-                return self.progress
-            self.unleashed = True
-            jobs = self._collect()
-        self._start(jobs)
+            if self._queue and self.progress == progress:
+                self.unleashed = True
+                self._invite()
+        self._catch_up()
         return self.progress
 
-    def _start(self, jobs: list[Cell]) -> None:
-        """Hand calls to threads; those that no thread takes go back to the queue, for whoever waits."""
-        pool = shared_pool()
-        for index, cell in enumerate(jobs):
-            if not pool.submit(_Job(self, cell)):
-                with self.lock:
-                    self.running -= len(jobs) - index
-                    self._queue.extendleft(reversed(jobs[index:]))
-                    if self.waiting is not None:
-                        self.waiting = None
-                        self._wake.release()
-                return
-
-    def work(self, cell: Cell | None) -> None:
-        """On a worker: make `cell`'s call, then go on with what it made ready."""
+    def work(self) -> None:
+        """On a thread that was invited: make calls as long as there are any."""
+        with self.lock:
+            self.invited = False
+            cell = self._take()
+            self._invite()
+        self._catch_up()
         while cell is not None:
-            with self.lock:
-                claimed = cell.state == READY
-                if claimed:
-                    cell.state = RUNNING
-                    jobs: list[Cell] = []
-                else:
-                    self.running -= 1
-                    jobs = self._collect()
-            if claimed:
-                jobs = self._make(cell, inline=False)
-            cell = jobs.pop(0) if jobs else None
-            if jobs:
-                self._start(jobs)
+            cell = self._make(cell, inline=False)
 
-    def _make(self, cell: Cell, inline: bool) -> list[Cell]:
-        """Make the call of a claimed cell and settle it; hands back what may start now."""
+    def _make(self, cell: Cell, inline: bool) -> Cell | None:
+        """Make the call of a claimed cell and settle it; a thread takes the next call with it, if there is one."""
         assert cell.job is not None
         assert cell.context is not None
         callee, args, kwargs = cell.job
@@ -137,7 +153,7 @@ class WorkingRun(SettlingRun):
         if cell.event is not None:
             cell.event.thread = threading.current_thread().name
             cell.event.started = events.clock()
-        cpu = thread_time()
+        cpu = thread_time() if self.counts_cpu else 0.0
         began = perf_counter()
         try:
             if cell.journal is not None:
@@ -145,89 +161,117 @@ class WorkingRun(SettlingRun):
             elif inline:
                 value = callee(*args, **kwargs)
             else:
-                value = context.run(callee, *args, **kwargs)
+                value = context.copy().run(callee, *args, **kwargs)
             state = OK
         except BaseException as exc:  # noqa: BLE001 - whatever a call raises is its outcome, delivered by `take`
             value, state = exc, RAISED
             cell.trace = user_part(exc.__traceback__)
         seconds = perf_counter() - began
-        del callee, args, kwargs
+        busy = thread_time() - cpu if self.counts_cpu else 0.0
         if cell.event is not None:
             cell.event.ended = events.clock()
-        with self.lock:
-            self.running -= 1
+        ended = (cell, state, value, seconds, busy)
+        # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
+        del callee, args, kwargs, context, cell, value
+        self._ended.append(ended)
+        del ended
+        if not inline:
+            return self._settle_or_leave()
+        self._catch_up()
+        return None
+
+    def _settle_or_leave(self) -> Cell | None:
+        """On a pool thread: settle what has ended and take the next call, unless another thread is at it.
+
+        That one looks again once it has let go of the lock, so there is no need to wait for it: threads that
+        queue for a lock in turn hold up each other, and hand the interpreter's lock to and fro.
+        """
+        following: Cell | None = None
+        while self._ended and self.lock.acquire(blocking=False):
             try:
-                self.measured(seconds, thread_time() - cpu)
-                self._settle(cell, state, value)
-            except BaseException as exc:  # the outcome stands, and nobody waits for what hung on it
-                self._salvage(cell, state, value)
-                if (
-                    not isinstance(exc, Exception)
-                    or config().strict_internal
-                    or is_interruption(exc)
-                ):
-                    raise
-            # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
-            del value, cell, context
-            return self._collect() if self._queue else []
+                self._settle_ended()
+                if following is None:
+                    following = self._take()
+                self._invite()
+            finally:
+                self.lock.release()
+        return following
+
+    def _catch_up(self) -> None:
+        """Settle what has ended while this thread held the lock: whoever lets go of the lock sees to it."""
+        while self._ended:
+            with self.lock:
+                self._settle_ended()
+                self._invite()
+
+    def _settle_ended(self) -> None:
+        """Settle the calls that have ended (lock held)."""
+        while self._ended:
+            cell, state, value, seconds, busy = self._ended[0]
+            if cell.state < OK:  # else an interruption came between settling it and taking it out
+                try:
+                    self.running -= 1
+                    self.measured(seconds, busy)
+                    self._settle(cell, state, value)
+                except (
+                    BaseException
+                ) as exc:  # the outcome stands, and nobody waits for what hung on it
+                    self._salvage(cell, state, value)
+                    if (
+                        not isinstance(exc, Exception)
+                        or config().strict_internal
+                        or is_interruption(exc)
+                    ):
+                        raise
+            self._ended.popleft()
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
-        while True:
+        while cell.state < OK:
             mine: Cell | None = None
-            jobs: list[Cell] = []
             sleep = False
             with self.lock:
-                if cell.state >= OK:
-                    return
                 if cell.state == READY:
-                    mine = cell
-                elif self._queue and self.running < self.limit:
-                    mine = self._next_queued()
+                    mine = self._claim_now(cell)
+                elif self._queue and not self.invited:
+                    mine = self._take()
+                if mine is not None or cell.state >= OK:
+                    pass
                 elif cell.state == PENDING and self.paused:
                     # the window may be full of later calls: let the issue programs go on regardless
-                    jobs = self._resume_paused()
+                    self._resume_paused()
                 else:
                     self._wake.acquire(blocking=False)  # of a sleep that was interrupted
                     self.waiting = cell
                     sleep = True
-                if mine is not None:
-                    mine.state = RUNNING
-                    self.running += 1
             if mine is not None:
-                jobs = self._make(mine, inline=True)
-            if jobs:
-                self._start(jobs)
-            if sleep:
+                self._make(mine, inline=True)
+            elif sleep:
                 self._sleep()
+            else:
+                self._catch_up()
+
+    def _claim_now(self, cell: Cell) -> Cell:
+        """Claim the very call that the caller's thread waits for, whatever the limit."""
+        if self._queue and self._queue[0] is cell:
+            self._queue.popleft()
+        cell.state = RUNNING
+        self.running += 1
+        return cell
 
     def _sleep(self) -> None:
-        """Wait for the bell; an interruption (a signal handler that raises) leaves the run consistent."""
+        """Wait for the bell, once `waiting` is set; an interruption (a signal handler that raises) leaves the run consistent."""
         try:
+            self._catch_up()
             self._hear()
         except BaseException:
             with self.lock:
                 if self.waiting is None:
                     self._wake.acquire(blocking=False)
                 self.waiting = None
+            self._catch_up()
             raise
 
     def _hear(self) -> None:
         """Return once the bell has rung."""
         self._wake.acquire()
-
-
-class _Job:
-    """What a pool thread is handed: one call of one run."""
-
-    __slots__ = ("cell", "run")
-
-    def __init__(self, run: WorkingRun, cell: Cell) -> None:
-        self.run = run
-        self.cell = cell
-
-    def __call__(self) -> None:
-        run, cell = self.run, self.cell
-        del self.run, self.cell
-        run.work(cell)
-        del run, cell  # this frame may live on as the `f_back` of an exception's

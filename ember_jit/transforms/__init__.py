@@ -10,14 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ember_jit.transforms.mesh import DeviceMesh, PartitionSpec, mesh_sharded
+    from ember_jit.transforms.devices import DeviceMesh
+    from ember_jit.transforms.mesh import mesh_sharded
     from ember_jit.transforms.parallel import pmap
+    from ember_jit.transforms.partition import PartitionSpec
     from ember_jit.transforms.vectorise import vmap
 
 __all__ = ["DeviceMesh", "PartitionSpec", "mesh_sharded", "pmap", "vmap"]
 _HOMES = {
-    "DeviceMesh": "mesh",
-    "PartitionSpec": "mesh",
+    "DeviceMesh": "devices",
+    "PartitionSpec": "partition",
     "mesh_sharded": "mesh",
     "pmap": "parallel",
     "vmap": "vectorise",

@@ -1,8 +1,8 @@
-"""Taking a batch apart into items, and putting the results together.
+"""Taking a batch apart into items.
 
 Two conventions.  *By key*: `fn(inputs=...)` or `fn(item)` called with `inputs={...}`: lists, tuples and
 arrays are batched, everything else is handed to every item.  *By position*: array functions, with
-`in_axes` for each argument as in `jax.vmap`; results are stacked along `out_axes` when an array was batched.
+`in_axes` for each argument as in `jax.vmap`.
 
 Example:
     >>> split_mapping({"x": [1, 2], "k": "all"}, 0, "f").items
@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import islice, repeat, starmap
-from operator import itemgetter
+from itertools import islice, repeat
 from typing import Any
 
-from ember_jit import dependencies
 from ember_jit.errors import BatchError
+from ember_jit.transforms.joining import PART, Joiner, trees
 
-PART = 256  # results looked at together
-Visit = Callable[[str, Any, list[Any]], None]
+#: puts `fn` of each of these rows into a list, in one of the forms in which `fn` is called
+Visit = Callable[[str, Any, list[Any], Iterator[Any]], None]
 
 
 class Batch:
@@ -32,28 +31,41 @@ class Batch:
         arrays: whether an array was batched by position, so that results are stacked.
     """
 
-    __slots__ = ("_size", "_visit", "arrays", "keys")
+    __slots__ = ("_rows", "_size", "_visit", "arrays", "keys")
 
     def __init__(
-        self, size: int, visit: Visit, keys: tuple[Any, ...] = (), arrays: bool = False
+        self,
+        size: int,
+        rows: Callable[[], Iterator[Any]],
+        visit: Visit,
+        keys: tuple[Any, ...] = (),
+        arrays: bool = False,
     ) -> None:
-        self._size, self._visit = size, visit
+        self._size, self._rows, self._visit = size, rows, visit
         self.keys, self.arrays = keys, arrays
 
     def __len__(self) -> int:
         return self._size
 
     @property
+    def indices(self) -> range:
+        """The numbers of the items."""
+        return range(self._size)
+
+    @property
     def items(self) -> list[Any]:
         """All items: a dict by key, or a tuple by position, each."""
         found: list[Any] = []
-        self._visit("item", None, found)
+        self._visit("item", None, found, self._rows())
         return found
 
-    def call(self, fn: Callable[..., Any], inputs: bool, out: list[Any]) -> None:
-        """The plain loop: the result of each item, called as it is made, into `out`, up to a failure."""
-        form = ("fn(inputs=item)" if inputs else "fn(item)") if self.keys else "fn(*item)"
-        self._visit(form, fn, out)
+    def call(self, fn: Callable[..., Any], inputs: bool, out: Joiner) -> None:
+        """The plain loop, by key: the result of each item, called as it is made, into `out`, up to a failure."""
+        form = "fn(inputs=item)" if inputs else "fn(item)"
+        rows = self._rows()
+        for _ in range(0, self._size, PART):
+            self._visit(form, fn, out.part, islice(rows, PART))
+            out.put_away()
 
 
 @lru_cache(maxsize=256)
@@ -83,13 +95,14 @@ def _loop_by_key(form: str, batched: tuple[bool, ...]) -> Callable[..., None]:
     return made
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Whether a value is an array with an axis."""
     return hasattr(value, "__array_interface__") and hasattr(value, "ndim") and value.ndim > 0
 
 
 def _column(value: Any, axis: int, where: str) -> list[Any]:
     """What `value` has for each item, along `axis`."""
-    if _is_array(value):
+    if is_array(value):
         if not -value.ndim <= axis < value.ndim:
             raise BatchError(
                 f"{where}: axis {axis} does not exist in an array of shape {value.shape}"
@@ -123,7 +136,7 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
         )
     columns: dict[Any, list[Any]] = {}
     for key, value in inputs.items():
-        batchable = _is_array(value) or isinstance(value, (list, tuple))
+        batchable = is_array(value) or isinstance(value, (list, tuple))
         axis = (
             in_axes.get(key, 0 if batchable else None)
             if by_key
@@ -135,11 +148,13 @@ def split_mapping(inputs: Mapping[str, Any], in_axes: Any, name: str) -> Batch:
     batched = tuple(key in columns for key in inputs)
     pairs = [each for pair in inputs.items() for each in pair]
 
-    def visit(form: str, fn: Any, out: list[Any]) -> None:
-        rows = zip(*columns.values(), strict=False)
+    def rows() -> Iterator[Any]:
+        return zip(*columns.values(), strict=False)
+
+    def visit(form: str, fn: Any, out: list[Any], rows: Iterator[Any]) -> None:
         _loop_by_key(form, batched)(fn, out, rows, *pairs)
 
-    return Batch(size, visit, tuple(columns))
+    return Batch(size, rows, visit, tuple(columns))
 
 
 def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
@@ -155,10 +170,10 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
         if axis is None:
             columns.append(repeat(value))
             continue
-        if isinstance(axis, int) and (_is_array(value) or isinstance(value, (list, tuple))):
+        if isinstance(axis, int) and (is_array(value) or isinstance(value, (list, tuple))):
             leaves, spec, flat = [value], None, [axis]
         else:
-            optree = _optree(f"{name}, {where}")
+            optree = trees(f"{name}, {where}")
             leaves, spec = optree.tree_flatten(value)
             flat = optree.broadcast_prefix(axis, value, none_is_leaf=True)
         parts: list[Iterable[Any]] = []
@@ -169,27 +184,18 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
             here = where if spec is None else f"{where}, leaf {place}"
             column = _column(leaf, along, f"{name}, {here}")
             lengths[here] = len(column)
-            arrays = arrays or _is_array(leaf)
+            arrays = arrays or is_array(leaf)
             parts.append(column)
         columns.append(parts[0] if spec is None else _Rebuilt(spec, parts))
     size = _length(lengths, name)
 
-    def visit(form: str, fn: Any, out: list[Any]) -> None:
-        rows = islice(zip(*columns, strict=False), size)
-        out.extend(
-            rows if form == "item" else starmap(fn, rows)
-        )  # keeps what came before a failure
+    def rows() -> Iterator[Any]:
+        return islice(zip(*columns, strict=False), size)
 
-    return Batch(size, visit, arrays=arrays)
+    def visit(form: str, fn: Any, out: list[Any], rows: Iterator[Any]) -> None:
+        out.extend(rows)
 
-
-def _optree(wanted_by: str) -> Any:
-    found = dependencies.load("optree")
-    if found is None:
-        raise BatchError(
-            f"{wanted_by}: trees of values are batched by optree, which cannot be imported"
-        )
-    return found
+    return Batch(size, rows, visit, arrays=arrays)
 
 
 class _Rebuilt:
@@ -200,57 +206,3 @@ class _Rebuilt:
 
     def __iter__(self) -> Iterator[Any]:
         return map(self.spec.unflatten, zip(*self.parts, strict=False))
-
-
-def join(results: list[Any], name: str) -> Any:
-    """A list of dicts as a dict of lists, in order; anything else as the list that it is."""
-    if not results or type(results[0]) is not dict:
-        return _join_of_kinds(results, name)
-    joined: dict[Any, list[Any]] = {key: [] for key in results[0]}
-    takers = [(column.extend, itemgetter(key)) for key, column in joined.items()]
-    for start in range(
-        0, len(results), PART
-    ):  # part by part: each dict is fetched from memory once
-        part = results[start : start + PART]
-        if set(map(type, part)) != {dict} or set(map(len, part)) != {len(joined)}:
-            return _join_of_kinds(results, name)
-        try:
-            for extend, take in takers:
-                extend(map(take, part))
-        except KeyError:
-            return _join_of_kinds(results, name)
-    return joined
-
-
-def _join_of_kinds(results: list[Any], name: str) -> Any:
-    """`join` where the results are not all plain dicts with the same keys."""
-    if not results or not all(isinstance(each, dict) for each in results):
-        return results
-    first = results[0]
-    for index, each in enumerate(results):
-        if each.keys() != first.keys():
-            raise BatchError(
-                f"{name}: item {index} returned the keys {list(each)}, item 0 {list(first)}: they do not batch"
-            )
-    return {key: [each[key] for each in results] for key in first}
-
-
-def stack(results: list[Any], out_axes: Any) -> Any:
-    """Results as arrays, leaf by leaf, with the batch along `out_axes` (None: the same for every item)."""
-    import numpy as np
-
-    if out_axes is None:
-        return results[0]
-    if isinstance(out_axes, int) and all(hasattr(each, "__array_interface__") for each in results):
-        return np.stack(results, axis=out_axes)
-    optree = _optree("out_axes")
-    if isinstance(out_axes, int):
-        return optree.tree_map(lambda *leaves: np.stack(leaves, axis=out_axes), *results)
-    leaves = [optree.tree_leaves(each) for each in results]
-    spec = optree.tree_structure(results[0])
-    flat = optree.broadcast_prefix(out_axes, results[0], none_is_leaf=True)
-    joined = [
-        column[0] if axis is None else np.stack(column, axis=axis)
-        for column, axis in zip(zip(*leaves, strict=True), flat, strict=True)
-    ]
-    return optree.tree_unflatten(spec, joined)

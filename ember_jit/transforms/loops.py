@@ -5,78 +5,70 @@ runtime do what they do with every loop.  So items overlap under the effect rule
 items of unknown effect run in order, and composites stream: one item may be in its first stage while another
 is in its third.
 
-The index of a failing item is the length of what was retired before it: outcomes are delivered in program order.
+The three differ in how they call: the call has to stand in the source, for that is what is compiled.  The
+failing item is the one behind what was retired: outcomes are delivered in program order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ember_jit.api import structural_jit
+from ember_jit.transforms.failure import name_the_item
+
+# not "auto": what one mapped function gains says nothing of another
+_compiled = structural_jit(execution_strategy="parallel")
 
 
-@structural_jit(
-    execution_strategy="parallel"
-)  # what one mapped function gains says nothing of another
-class ItemLoop:
-    """`fn(item)` for each item."""
-
+class _Loop:
     def __init__(self, item: Callable[..., Any]) -> None:
         self.item = item
 
-    def forward(self, inputs: list[Any], first: int = 0) -> list[Any]:
-        """The results, in order; `first` is the index of the first item."""
-        out = []
+
+@_compiled
+class ItemLoop(_Loop):
+    """`fn(item)` for each item."""
+
+    def forward(self, inputs: list[Any], indices: Sequence[Any]) -> list[Any]:
+        """The results, in order; `indices` names the items."""
+        out: list[Any] = []
         try:
             for each in inputs:
                 out.append(self.item(each))
         except Exception as exc:
-            exc.add_note(f"in item {first + len(out)}")
-            exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
+            name_the_item(exc, out, indices)
             raise
         return out
 
 
-@structural_jit(
-    execution_strategy="parallel"
-)  # what one mapped function gains says nothing of another
-class InputsLoop:
+@_compiled
+class InputsLoop(_Loop):
     """`fn(inputs=item)` for each item."""
 
-    def __init__(self, item: Callable[..., Any]) -> None:
-        self.item = item
-
-    def forward(self, inputs: list[Any], first: int = 0) -> list[Any]:
-        """The results, in order; `first` is the index of the first item."""
-        out = []
+    def forward(self, inputs: list[Any], indices: Sequence[Any]) -> list[Any]:
+        """The results, in order; `indices` names the items."""
+        out: list[Any] = []
         try:
             for each in inputs:
                 out.append(self.item(inputs=each))
         except Exception as exc:
-            exc.add_note(f"in item {first + len(out)}")
-            exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
+            name_the_item(exc, out, indices)
             raise
         return out
 
 
-@structural_jit(
-    execution_strategy="parallel"
-)  # what one mapped function gains says nothing of another
-class PositionalLoop:
+@_compiled
+class PositionalLoop(_Loop):
     """`fn(*item)` for each item."""
 
-    def __init__(self, item: Callable[..., Any]) -> None:
-        self.item = item
-
-    def forward(self, inputs: list[Any], first: int = 0) -> list[Any]:
-        """The results, in order; `first` is the index of the first item."""
-        out = []
+    def forward(self, inputs: list[Any], indices: Sequence[Any]) -> list[Any]:
+        """The results, in order; `indices` names the items."""
+        out: list[Any] = []
         try:
             for each in inputs:
                 out.append(self.item(*each))
         except Exception as exc:
-            exc.add_note(f"in item {first + len(out)}")
-            exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
+            name_the_item(exc, out, indices)
             raise
         return out

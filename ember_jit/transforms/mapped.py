@@ -6,11 +6,11 @@ Where the items run is all that `vmap`, `pmap` and `mesh_sharded` add (`run_item
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ember_jit.errors import BatchError
-from ember_jit.transforms import batching
+from ember_jit.transforms import batching, joining
 
 
 def takes_inputs(fn: Any) -> bool:
@@ -57,6 +57,10 @@ class Mapped:
         ):
             inputs, args = args[0], ()
         if inputs is None:
+            if not args:
+                raise BatchError(
+                    f"{self.__name__}: nothing to batch: call it with inputs= or with arguments"
+                )
             return self._by_position(args)
         if args:
             raise BatchError(
@@ -66,31 +70,30 @@ class Mapped:
             raise BatchError(
                 f"{self.__name__}: inputs is a {type(inputs).__name__}; give a mapping of keys to batches"
             )
+        return self._by_key(inputs)
+
+    def _by_key(self, inputs: Mapping[str, Any]) -> Any:
         batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
         if not batch:
             return {key: [] for key in (self._known if self._known is not None else batch.keys)}
-        joined = batching.join(self.run_batch(batch, by_key=True), self.__name__)
+        joined = self.joined(batch)
         if isinstance(joined, dict):
             self._known = tuple(joined)
         return joined
 
+    def joined(self, batch: batching.Batch) -> Any:
+        """The results of a batch by key that is not empty: a dict of lists, or a list."""
+        return joining.join(self.run_items(batch.items, batch.indices, by_key=True), self.__name__)
+
     def _by_position(self, args: tuple[Any, ...]) -> Any:
-        if not args:
-            raise BatchError(
-                f"{self.__name__}: nothing to batch: call it with inputs= or with arguments"
-            )
         batch = batching.split_positional(args, self.in_axes, self.__name__)
-        results = self.run_batch(batch, by_key=False) if batch else []
+        results = self.run_items(batch.items, batch.indices, by_key=False) if batch else []
         if results and batch.arrays:
-            return batching.stack(results, self.out_axes)
-        return batching.join(results, self.__name__)
+            return joining.stack(results, self.out_axes)
+        return joining.join(results, self.__name__)
 
-    def run_batch(self, batch: batching.Batch, *, by_key: bool) -> list[Any]:
-        """The results of a batch that is not empty, in order."""
-        return self.run_items(batch.items, by_key=by_key)
-
-    def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
-        """The results of at least one item, in order; `first` is the index of the first."""
+    def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
+        """The results of at least one item, in order; `indices` names the items."""
         raise NotImplementedError
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from ember_jit.errors import BatchError, ShippingError
 from ember_jit.transforms import shipping
 from ember_jit.transforms.devices import check_devices
+from ember_jit.transforms.failure import keep
 from ember_jit.transforms.mapped import Mapped, axes_of
 from ember_jit.transforms.progress import showing
 from ember_jit.transforms.sharding import (
@@ -62,25 +63,25 @@ class Parallel(Mapped):
             raise BatchError(f"pmap: num_workers={num_workers!r} is not a number of at least 1")
         if devices is not None and not len(devices):
             raise BatchError("pmap: devices is empty; give at least one, or None")
-        self.devices = None if devices is None else check_devices(devices)
+        self.devices = None if devices is None else check_devices(devices, "pmap")
         if backend == "processes" and any(type(device) is not int for device in self.devices or ()):
             raise BatchError(
                 "pmap: devices with an executor of their own need no backend of processes"
             )
         self.num_workers, self.backend, self.progress = num_workers, backend, progress
 
-    def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
+    def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results, in order."""
         work = Work(self.fn, by_key)
         with showing(self.progress, self.__name__, len(items)) as tick:
             if inside.get():
-                whole = Shard(0, first, items)
+                whole = Shard(0, items, indices)
                 return gather([whole], [run_shard(work, whole, tick)])
             if not self._may_use_processes():
-                return self._on_threads(work, items, first, tick)
+                return self._on_threads(work, items, indices, tick)
             if self.backend == "processes":
-                return self._on_processes(work, items, first, tick)
-            return self._measured(work, items, first, tick)
+                return self._on_processes(work, items, indices, tick)
+            return self._measured(work, items, indices, tick)
 
     def _may_use_processes(self) -> bool:
         if self.backend == "processes":
@@ -89,9 +90,11 @@ class Parallel(Mapped):
             return False
         return (self.num_workers or cores()) > 1 and shipping.is_possible() and _is_pure(self.fn)
 
-    def _measured(self, work: Work, items: list[Any], first: int, tick: Tick | None) -> list[Any]:
+    def _measured(
+        self, work: Work, items: list[Any], indices: Sequence[Any], tick: Tick | None
+    ) -> list[Any]:
         """Decide by the time of the first item, which is made here."""
-        head = Shard(0, first, items[:1])
+        head = Shard(0, items[:1], indices[:1])
         began, computing = perf_counter(), thread_time()
         outcome = run_shard(work, head, tick)
         computing, lasted = thread_time() - computing, perf_counter() - began
@@ -100,13 +103,13 @@ class Parallel(Mapped):
             return done
         try:
             busy = computing if computing >= WAITING * lasted else 0.0
-            return done + self._rest(work, items[1:], first + 1, tick, busy)
+            return done + self._rest(work, items[1:], indices[1:], tick, busy)
         except BaseException as exc:
-            exc.partial_results = {first: done[0]} | getattr(exc, "partial_results", {})  # type: ignore[attr-defined]
+            keep(exc, {indices[0]: done[0], **getattr(exc, "partial_results", {})})
             raise
 
     def _rest(
-        self, work: Work, items: list[Any], first: int, tick: Tick | None, busy: float
+        self, work: Work, items: list[Any], indices: Sequence[Any], tick: Tick | None, busy: float
     ) -> list[Any]:
         """The items after the first, of which each keeps a core busy for about so many seconds."""
         from ember_jit.transforms.workers import idle_count
@@ -115,24 +118,26 @@ class Parallel(Mapped):
         cost = max(0, count - idle_count()) * COLD + count * WARM
         if busy * len(items) * (1 - 1 / count) > 2 * cost:
             try:
-                return self._on_processes(work, items, first, tick)
+                return self._on_processes(work, items, indices, tick)
             except ShippingError:
                 pass  # it is pure, so making it again is as good: threads can do what processes cannot
-        return self._on_threads(work, items, first, tick)
+        return self._on_threads(work, items, indices, tick)
 
     def _on_processes(
-        self, work: Work, items: list[Any], first: int, tick: Tick | None
+        self, work: Work, items: list[Any], indices: Sequence[Any], tick: Tick | None
     ) -> list[Any]:
         from ember_jit.transforms.workers import on_processes
 
         count = self.num_workers or (len(self.devices) if self.devices else cores())
-        shards = split(items, count, first)
+        shards = split(items, count, indices)
         return gather(shards, on_processes(work, shards, self.__name__, tick))
 
-    def _on_threads(self, work: Work, items: list[Any], first: int, tick: Tick | None) -> list[Any]:
+    def _on_threads(
+        self, work: Work, items: list[Any], indices: Sequence[Any], tick: Tick | None
+    ) -> list[Any]:
         devices = self.devices or (0,)
         count = self.num_workers or (len(devices) if self.devices else min(32, cores() + 4))
-        shards = split(items, count, first)
+        shards = split(items, count, indices)
         slots = [devices[shard.number % len(devices)] for shard in shards]
         return gather(shards, on_slots(slots, work, shards, tick))
 

@@ -17,8 +17,10 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
+from ember_jit.transforms.failure import add_note, keep
 from ember_jit.transforms.mapped import Mapped, one_item
 
 Tick = Callable[[], None]
@@ -28,14 +30,16 @@ inside: ContextVar[bool] = ContextVar("ember_jit_inside_shard", default=False)
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Items of a batch, and the index of the first."""
+    """Items of a batch, and their indices in it."""
 
     number: int
-    first: int
     items: list[Any]
+    indices: Sequence[Any]
+    noun: str = "item"  # what an item is called
 
     def __str__(self) -> str:
-        return f"shard {self.number} (items {self.first} to {self.first + len(self.items) - 1})"
+        first, last = self.indices[0], self.indices[-1]
+        return f"shard {self.number} ({self.noun}s {first} to {last})"
 
 
 @dataclass(slots=True)
@@ -53,40 +57,50 @@ class Work:
     Attributes:
         fn: the function of one item; or a `vmap`, which takes all items of the shard at once.
         by_key: whether an item is a dict by key, or a tuple of arguments.
+        one_by_one: a `vmap` too is called once for each item.
     """
 
     fn: Callable[..., Any]
     by_key: bool
+    one_by_one: bool = False
 
     @property
     def of_batches(self) -> bool:
         """Whether `fn` takes all items of a shard at once."""
-        return isinstance(self.fn, Mapped) and self.fn.takes_shards
+        return not self.one_by_one and isinstance(self.fn, Mapped) and self.fn.takes_shards
 
-    def run(self, items: list[Any], first: int, done: list[Any], tick: Tick | None) -> None:
-        """Put the results of `items` into `done`, up to the first that fails."""
+    def run(self, shard: Shard, done: list[Any], tick: Tick | None) -> None:
+        """Put the results of the items into `done`, up to the first that fails."""
         fn = self.fn
-        if isinstance(fn, Mapped) and fn.takes_shards:
-            done += fn.run_items(items, by_key=self.by_key, first=first)
-            for _ in items if tick is not None else ():
+        if self.of_batches:
+            done += fn.run_items(shard.items, shard.indices, by_key=self.by_key)  # type: ignore[attr-defined]
+            for _ in shard.items if tick is not None else ():
                 tick()  # type: ignore[misc]
             return
         call = one_item(fn, by_key=self.by_key)
-        try:
-            for item in items:
+        for item in shard.items:
+            try:
                 done.append(call(item))
-                if tick is not None:
-                    tick()
-        except BaseException as exc:
-            exc.add_note(f"in item {first + len(done)}")
-            raise
+            except BaseException as exc:
+                add_note(exc, f"in {shard.noun} {shard.indices[len(done)]}")
+                raise
+            if tick is not None:
+                tick()
 
 
-def split(items: list[Any], count: int, first: int = 0) -> list[Shard]:
-    """At most `count` contiguous shards of nearly the same length, none empty; `first`: the first item's index."""
-    bounds = [len(items) * i // count for i in range(count + 1)]
-    parts = [(a, b) for a, b in pairwise(bounds) if a < b]
-    return [Shard(number, first + a, items[a:b]) for number, (a, b) in enumerate(parts)]
+def bounds(length: int, count: int) -> list[range]:
+    """`range(length)` in at most `count` contiguous parts of nearly the same length, none empty."""
+    ends = [length * i // count for i in range(count + 1)]
+    return [range(a, b) for a, b in pairwise(ends) if a < b]
+
+
+def split(items: list[Any], count: int, indices: Sequence[Any] | None = None) -> list[Shard]:
+    """At most `count` contiguous shards of nearly the same length, none empty."""
+    known = range(len(items)) if indices is None else indices
+    return [
+        Shard(number, items[part.start : part.stop], known[part.start : part.stop])
+        for number, part in enumerate(bounds(len(items), count))
+    ]
 
 
 def run_shard(work: Work, shard: Shard, tick: Tick | None = None) -> Outcome:
@@ -94,7 +108,7 @@ def run_shard(work: Work, shard: Shard, tick: Tick | None = None) -> Outcome:
     outcome = Outcome()
     token = inside.set(True)
     try:
-        work.run(shard.items, shard.first, outcome.done, tick)
+        work.run(shard, outcome.done, tick)
     except BaseException as exc:  # noqa: BLE001 - delivered by `gather`, in the order of the items
         found = getattr(exc, "partial_results", None) if work.of_batches else None
         if type(found) is dict:
@@ -136,14 +150,18 @@ def on_slots(
 
 
 def gather(shards: list[Shard], outcomes: list[Outcome]) -> list[Any]:
-    """The results in order, or the first failure with those of all shards in `partial_results`, by index."""
-    for outcome in outcomes:
-        if outcome.failure is not None:
-            finished = {
-                shard.first + place: result
-                for shard, each in zip(shards, outcomes, strict=True)
-                for place, result in enumerate(each.done)
-            }
-            outcome.failure.partial_results = finished  # type: ignore[attr-defined]
-            raise outcome.failure
-    return [result for outcome in outcomes for result in outcome.done]
+    """The results, shard by shard, or the first failure, with those of all shards in `partial_results`, by index."""
+    failed = [
+        (shard.indices[len(outcome.done)], outcome.failure)
+        for shard, outcome in zip(shards, outcomes, strict=True)
+        if outcome.failure is not None
+    ]
+    if not failed:
+        return [result for outcome in outcomes for result in outcome.done]
+    _, first = min(failed, key=itemgetter(0))
+    pairs = zip(shards, outcomes, strict=True)
+    finished = [
+        pair for shard, each in pairs for pair in zip(shard.indices, each.done, strict=False)
+    ]
+    keep(first, dict(sorted(finished, key=itemgetter(0))))
+    raise first

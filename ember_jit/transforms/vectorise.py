@@ -8,8 +8,8 @@ function of unknown effects, of which nothing may start early.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from types import FunctionType
 from typing import Any
@@ -18,6 +18,8 @@ from ember_jit.effects import label_of
 from ember_jit.runtime.dispatch import Options, disable_structural_jit
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.transforms.batching import Batch
+from ember_jit.transforms.failure import keep, name_the_item
+from ember_jit.transforms.joining import Joiner
 from ember_jit.transforms.mapped import Mapped, one_item
 
 PLAIN = ("trivial", "ordered")  # ways to run items in the plain loop
@@ -52,13 +54,16 @@ class Vectorised(Mapped):
         self._loops: dict[bool, Any] = {}  # by whether items are keyed
         self._way = ""
 
-    def run_batch(self, batch: Batch, *, by_key: bool) -> list[Any]:
-        """The results, in order; in the plain loop items are made one after the other."""
-        if self._way in PLAIN:
-            return self._plain(lambda out: batch.call(self.fn, self._takes_inputs, out), 0)
-        return self.run_items(batch.items, by_key=by_key)
+    def joined(self, batch: Batch) -> Any:
+        """The results, joined; in the plain loop items are made one after the other, and put away."""
+        if self._way not in PLAIN:
+            return super().joined(batch)
+        out = Joiner(self.__name__)
+        with self._plainly(out.results, batch.indices):
+            batch.call(self.fn, self._takes_inputs, out)
+        return out.value()
 
-    def run_items(self, items: list[Any], *, by_key: bool, first: int = 0) -> list[Any]:
+    def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results, in order."""
         if not items:
             return []
@@ -66,14 +71,23 @@ class Vectorised(Mapped):
         if self._way == "measured":
             # the first item may always be made first; its time says whether a leaf waits after all
             began = perf_counter()
-            head = self._each(items[:1], by_key, first)
+            head = self._each(items[:1], indices, by_key)
             self._way = "trivial" if perf_counter() - began < WAITS else "overlapped"
-            return head + self.run_items(items[1:], by_key=by_key, first=first + 1)
+            return head + self._rest(items[1:], indices, head, by_key)
         if self._way in PLAIN:
-            return self._each(items, by_key, first)
+            return self._each(items, indices, by_key)
         loop = self._loops.get(by_key) or self._loops.setdefault(by_key, self._loop(by_key))
-        results: list[Any] = loop.forward(items, first)
+        results: list[Any] = loop.forward(items, indices)
         return results
+
+    def _rest(
+        self, items: list[Any], indices: Sequence[Any], head: list[Any], by_key: bool
+    ) -> list[Any]:
+        try:
+            return self.run_items(items, indices[1:], by_key=by_key)
+        except Exception as exc:
+            keep(exc, {indices[0]: head[0], **getattr(exc, "partial_results", {})})
+            raise
 
     def _loop(self, by_key: bool) -> Any:
         """The compiled loop; the compiler is imported here, when something may overlap."""
@@ -83,26 +97,23 @@ class Vectorised(Mapped):
             return loops.PositionalLoop(self.fn)
         return loops.InputsLoop(self.fn) if self._takes_inputs else loops.ItemLoop(self.fn)
 
-    def _each(self, items: list[Any], by_key: bool, first: int) -> list[Any]:
+    def _each(self, items: list[Any], indices: Sequence[Any], by_key: bool) -> list[Any]:
+        out: list[Any] = []
         call = one_item(self.fn, by_key=by_key)
-
-        def loop(out: list[Any]) -> None:
+        with self._plainly(lambda: out, indices):
             for item in items:
                 out.append(call(item))
+        return out
 
-        return self._plain(loop, first)
-
-    def _plain(self, loop: Callable[[list[Any]], None], first: int) -> list[Any]:
-        """The loop itself; what a trivial function holds runs plain too."""
-        out: list[Any] = []
+    @contextmanager
+    def _plainly(self, done: Callable[[], list[Any]], indices: Sequence[Any]) -> Iterator[None]:
+        """Around the plain loop; what a trivial function holds runs plain too."""
         with nullcontext() if self._way == "ordered" else disable_structural_jit():
             try:
-                loop(out)
+                yield
             except Exception as exc:
-                exc.add_note(f"in item {first + len(out)}")
-                exc.partial_results = dict(enumerate(out, first))  # type: ignore[attr-defined]
+                name_the_item(exc, done(), indices)
                 raise
-        return out
 
 
 def vmap(fn: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Vectorised:

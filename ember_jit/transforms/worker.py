@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ember_jit.errors import ShippingError
@@ -78,7 +79,9 @@ def _end_with_parent(descriptor: int) -> None:
     os._exit(1)  # in the middle of a shard, too: nobody is left to take the results
 
 
-def _computed(request: Request, buffers: int | None, channel: Channel) -> tuple[int, Outcome]:
+def _computed(
+    request: Request, buffers: int | None, channel: Channel
+) -> tuple[Sequence[Any], Outcome]:
     try:
         work, shard = opened(request.parcel, buffers)
     except Exception as exc:  # noqa: BLE001 - whatever an import or a `__setstate__` of the user's raises
@@ -87,20 +90,20 @@ def _computed(request: Request, buffers: int | None, channel: Channel) -> tuple[
         )
         failure = ShippingError(text)
         failure.__cause__ = exc
-        return 0, Outcome([], failure)
+        return (), Outcome([], failure)
     assert isinstance(shard, Shard)
     tick = (lambda: channel.send(Tick())) if request.ticks else None
-    return shard.first, run_shard(work, shard, tick)
+    return shard.indices, run_shard(work, shard, tick)
 
 
-def _packed(found: tuple[int, Outcome], label: str, hold: Hold) -> Parcel:
+def _packed(found: tuple[Sequence[Any], Outcome], label: str, hold: Hold) -> Parcel:
     """The outcome, or as much of it as can be sent."""
-    first, outcome = found
+    indices, outcome = found
     failure = outcome.failure
     text = "".join(traceback.format_exception(failure)) if failure is not None else ""
     if failure is not None and not _survives(failure):
         failure = ShippingError(f"{label}: an exception cannot be sent back:\n{text}")
-        failure.add_note(f"in item {first + len(outcome.done)}")
+        failure.add_note(f"in item {indices[len(outcome.done)]}")
     try:
         return pack((outcome.done, failure, text), hold)
     except CannotPickleError:
@@ -109,8 +112,8 @@ def _packed(found: tuple[int, Outcome], label: str, hold: Hold) -> Parcel:
         try:
             pack(result, Hold())
         except CannotPickleError as exc:
-            failure = ShippingError(f"{label}: the result of item {first + place} {exc}")
-            failure.add_note(f"in item {first + place}")
+            failure = ShippingError(f"{label}: the result of item {indices[place]} {exc}")
+            failure.add_note(f"in item {indices[place]}")
             return pack((outcome.done[:place], failure, ""), hold)
     raise AssertionError("each result can be pickled, but not all together")
 

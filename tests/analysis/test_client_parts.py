@@ -98,7 +98,8 @@ def forget_parts() -> Any:
 
 def test_a_request_is_a_query_before_its_parts_exist(openai: dict[str, Any]) -> None:
     client = openai["OpenAI"]()
-    found = Inference().of(Ask(client))
+    ask = Ask(client)  # what is found holds as long as the operator lives
+    found = Inference().of(ask)
     assert found.effect.kind == "query", found.effect
     assert found.effect.blocking
     assert found.holds()
@@ -108,7 +109,8 @@ def test_a_request_is_a_query_before_its_parts_exist(openai: dict[str, Any]) -> 
 def test_it_stays_one_once_they_exist(openai: dict[str, Any]) -> None:
     client = openai["OpenAI"]()
     inference = Inference()
-    found = inference.of(Ask(client))
+    ask = Ask(client)
+    found = inference.of(ask)
     assert client.chat.completions
     assert found.holds()
     assert Inference().of(Ask(client)).effect.kind == "query"

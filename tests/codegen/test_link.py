@@ -79,3 +79,28 @@ def test_qualified_names_of_classes_made_inside() -> None:
     assert compiled[2].__code__ is not plain[2].__code__, "it was not compiled"
     assert names(compiled) == names(plain)
     assert compiled[1]().method() == "Names.forward"
+
+
+def test_a_class_that_is_declared_global_has_its_plain_name() -> None:
+    @structural_jit(execution_strategy="parallel")
+    class Names(Operator):
+        def __init__(self) -> None:
+            self.leaf = Leaf()
+
+        def forward(self, *, inputs: Any) -> Any:
+            global Made
+
+            class Made:
+                def method(self) -> None: ...
+
+            x = self.leaf(inputs=1)
+            y = self.leaf(inputs=2)
+            return x + y, Made, Made.method
+
+    op = Names()
+    with disable_structural_jit():
+        plain = op(inputs=None)
+    compiled = op(inputs=None)
+    assert names(compiled) == names(plain)
+    assert names(compiled)[0] == "Made"
+    del globals()["Made"]

@@ -75,6 +75,22 @@ class HandlersAndFinally(Program):
 
 
 @compiled
+class AssignedInFinally(Program):
+    """The `finally` gives the next iteration, and what follows, other arguments."""
+
+    def forward(self, *, inputs: Any) -> Any:
+        out, text = [], inputs
+        for number in range(2):
+            try:
+                out.append(self.ask(inputs=text))
+            finally:
+                text = number
+                self.other(inputs=number)
+            out.append(self.ask(inputs=text))
+        return out, self.ask(inputs=text)
+
+
+@compiled
 class RaiseFromHandler(Program):
     def forward(self, *, inputs: Any) -> Any:
         a = self.other(inputs="fine")
@@ -169,6 +185,7 @@ PROGRAMS: dict[str, tuple[Any, list[Any], bool]] = {
     "break and else": (BreakAndElse, [DOCS, [], ["abc"], ["a", "bad"], ["abcdef", "b"]], False),
     "while on results": (WhileOnResults, [DOCS, []], True),
     "handlers and finally": (HandlersAndFinally, [DOCS, ["a", "bad", "b"], ["bad"]], True),
+    "assigned in finally": (AssignedInFinally, ["text", "bad"], False),
     "raise from handler": (RaiseFromHandler, ["fine", "bad"], True),
     "error in handler": (ErrorInHandler, ["fine", "bad"], True),
     "glue raises": (GlueRaises, ["text", "nope", "x", "four", "much longer"], True),

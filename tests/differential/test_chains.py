@@ -201,6 +201,14 @@ SCENARIOS = {
         finally: Operator.__call__.__code__ = old
         call(1)
     """,
+    "code of the call of all operators, before the first call": """
+        old = Operator.__call__.__code__
+        def spy(self, *, inputs): return self.forward(inputs={**inputs, 'v': 9})
+        Operator.__call__.__code__ = spy.__code__
+        try: call(1); call(1)
+        finally: Operator.__call__.__code__ = old
+        call(1)
+    """,
     "a base with another call": """
         call(1)
         class Other(Operator):

@@ -13,10 +13,10 @@ from ember_jit.compiler.driver import inference_for
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE, LOWERED
 from ember_jit.compiler.source import Source
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.ir.ops import Function
 from ember_jit.ir.verifier import verify
 from ember_jit.runtime.dispatch import Options
+from ember_jit.runtime.triage import reason_to_leave
 from tests.pipeline import define, outline, stages
 
 DEPRECATED = {"Num", "Str", "Bytes", "NameConstant", "Ellipsis", "Index", "ExtSlice"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ember_jit import Operator, disable_structural_jit, query, structural_jit
+from ember_jit import Operator, disable_structural_jit, jit, query, structural_jit
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -264,3 +264,46 @@ def test_three_thousand_calls_leak_nothing(fails: bool) -> None:
     # one object a run would be 1000; threads that come and go on a busy machine are some hundred
     assert run(1000) - before < 700
     assert not gc.garbage
+
+
+@pytest.mark.parametrize("compiles", [jit, structural_jit])
+def test_functions_made_in_each_call_die_with_the_call(compiles: Any) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    @compiles
+    def call(n: int) -> int:
+        result = Result(n)
+
+        @compiles
+        def inner() -> int:
+            return inner.__code__.co_argcount + result.n
+
+        made.extend((weakref.ref(result), weakref.ref(inner)))
+        return inner()
+
+    assert [call(n) for n in range(40)] == list(range(40))
+    gc.collect()  # `inner` refers to itself
+    assert not [each for each in made if each() is not None]
+
+
+@pytest.mark.parametrize("compiles", [jit, structural_jit])
+def test_what_a_function_closes_over_dies_without_the_collector(compiles: Any) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    @compiles
+    def call(n: int) -> int:
+        result = Result(n)
+        made.append(weakref.ref(result))
+
+        @compiles
+        def inner() -> int:
+            return result.n
+
+        return inner()
+
+    gc.disable()
+    try:
+        assert [call(n) for n in range(40)] == list(range(40))
+        assert not [each for each in made if each() is not None]
+    finally:
+        gc.enable()

@@ -65,14 +65,41 @@ def test_devices_axes_and_submeshes():
     assert mesh.submesh(rows=1).devices == (2, 3)
     for mistake in (
         lambda: mesh.get_device(2, 0),
-        lambda: PartitionSpec("depth").slots(mesh),
-        lambda: PartitionSpec(0, 0).slots(mesh),
+        lambda: mesh.get_device(True, 0),
+        lambda: mesh.submesh(depth=0),
+        lambda: mesh.submesh(rows=2),
+        lambda: mesh_sharded(str, mesh, PartitionSpec("depth")),
+        lambda: mesh_sharded(str, mesh, PartitionSpec(0, 0)),
+        lambda: mesh_sharded(str, mesh, PartitionSpec(("rows", 0))),
     ):
         with pytest.raises(BatchError, match="rows=2"):
             mistake()
-    for wrong in (lambda: DeviceMesh([0, 1, 2], (2, 2)), lambda: DeviceMesh(["gpu"])):
-        with pytest.raises(BatchError):
-            wrong()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: DeviceMesh([0, 1, 2], (2, 2)), r"\(2, 2\) needs 4 devices, not 3"),
+        (lambda: DeviceMesh([]), "devices is empty"),
+        (lambda: DeviceMesh(4), "devices=4"),
+        (lambda: DeviceMesh(["gpu"]), "'gpu' is no device"),
+        (lambda: DeviceMesh([0, 1], ()), "length of each axis"),
+        (lambda: DeviceMesh([0, 1], 2), "length of each axis"),
+        (lambda: DeviceMesh([0, 1], (2, 0)), "length of each axis"),
+        (lambda: DeviceMesh([0, 1], (2,), shape=(1, 2)), "same thing"),
+        (lambda: DeviceMesh([0, 1], axis_names=("a", "b")), "1 different axis names"),
+        (lambda: DeviceMesh([0, 1], axis_names="x"), "list of names"),
+        (lambda: PartitionSpec(0.5), "0.5 is no mesh axis"),
+        (lambda: PartitionSpec(["x"]), "no mesh axis"),
+        (lambda: mesh_sharded(str, [0, 1], PartitionSpec(0)), "is no mesh"),
+        (lambda: mesh_sharded(str, DeviceMesh([0]), 0), "0 is no PartitionSpec"),
+        (lambda: mesh_sharded(str, DeviceMesh([0])), "no axis of DeviceMesh"),
+        (lambda: mesh_sharded(3, DeviceMesh([0]), PartitionSpec(0)), "cannot be called"),
+    ],
+)
+def test_mistakes_are_named(make, words):
+    with pytest.raises(BatchError, match=words):
+        make()
 
 
 def test_a_partition_for_each_key():
@@ -86,16 +113,6 @@ def test_a_partition_for_each_key():
     )
     inputs = {"x": [10, 20, 30], "a": data, "all": [1, 2]}
     assert fn(inputs=inputs) == [10 + 3 + 2, 20 + 5 + 2, 30 + 7 + 2]
-
-
-@pytest.mark.parametrize(
-    "partition",
-    [{"x": None}, {"x": PartitionSpec("rows"), "y": PartitionSpec("columns")}],
-)
-def test_partitions_that_do_not_fit_together(partition):
-    mesh = DeviceMesh(devices=[0, 1, 2, 3], mesh_shape=(2, 2), axis_names=("rows", "columns"))
-    with pytest.raises(BatchError, match="rows=2"):
-        mesh_sharded(lambda item: item, mesh, in_partition=partition)
 
 
 def test_a_mesh_over_vmap_is_vmap():

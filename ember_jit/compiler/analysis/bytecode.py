@@ -14,9 +14,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
 
 from ember_jit import dependencies
-from ember_jit.compiler.analysis.facts import UNKNOWN, Effect, Guard, Inferred
+from ember_jit.compiler.analysis.facts import UNKNOWN, Effect, Inferred, same_function
 from ember_jit.compiler.analysis.values import Abstract
-from ember_jit.runtime.originals import original_code
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
@@ -55,35 +54,18 @@ def effect_from_bytecode(
 
     context = Context(inference, OPERATIONS, function, code, owner, defers=defers)
     context.run()
-    guards = [_same_function(function, code), *context.lookup.guards]
     if context.effects:
         reasons = tuple(sorted(context.effects, key=lambda reason: reason.line)[:8])
-        return Inferred(
-            Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator), guards
-        )
-    text = f"inferred from the bytecode of {function.__qualname__}"
-    return Inferred(
-        Effect(
+        effect = Effect(UNKNOWN, str(reasons[0]), reasons=reasons, operator=context.operator)
+    else:
+        effect = Effect(
             context.kind,
-            text,
+            f"inferred from the bytecode of {function.__qualname__}",
             blocking=context.blocking,
             operator=context.operator,
             prints=context.prints,
-        ),
-        guards,
-    )
-
-
-def _same_function(function: FunctionType, code: CodeType) -> Guard:
-    """The function still runs this code, with the same defaults."""
-    defaults = function.__defaults__
-    words = dict(function.__kwdefaults__ or {})
-
-    def holds() -> bool:
-        live = function.__kwdefaults__ or {}
-        same_words = live.keys() == words.keys() and all(
-            live[name] is value for name, value in words.items()
+            plain=context.values.plain(context.result),
         )
-        return original_code(function) is code and function.__defaults__ is defaults and same_words
-
-    return holds
+    found = Inferred(effect, [same_function(function), *context.lookup.guards])
+    context.close()
+    return found

@@ -6,67 +6,29 @@ fails, the effect is inferred anew (DESIGN 2: "guard `__code__`, `__defaults__`,
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
-from ember_jit.effects import Label
+from ember_jit.runtime.effect import PURE, QUERY, UNKNOWN, Effect, Reason
+from ember_jit.runtime.originals import original_code
 
-PURE, QUERY, UNKNOWN = "pure", "query", "unknown"
+__all__ = [
+    "PURE",
+    "QUERY",
+    "UNKNOWN",
+    "Effect",
+    "Guard",
+    "Inferred",
+    "Reason",
+    "same_elements",
+    "same_function",
+    "worse",
+]
+
 _RANK = {PURE: 0, QUERY: 1, UNKNOWN: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why something has an effect: where, what, the change that would free it, and the reason behind the reason."""
-
-    file: str
-    line: int
-    text: str
-    fix: str = ""
-    cause: Reason | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else ""
-        return f"{place}{self.text}" + (f"  ({self.fix})" if self.fix else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """The effect of calling something.
-
-    Attributes:
-        kind: "pure", "query" or "unknown".
-        evidence: one line that says how we know.
-        declared: the label was given by the user (and is trusted).
-        reasons: for "unknown", what stands in the way.
-        blocking: the call may wait (sleep, network, disk), so it is worth a thread.
-        operator: the callee follows the operator protocol, or is otherwise worth a task of its own.
-        prints: its output through `print` or `logging` must be deferred.
-        nothrow: it never raises.
-        label: the label of a call that keeps some order (it has resources, or is bound to its thread).  Whoever
-            makes such a call has an effect, so `kind` is "unknown"; the call itself may be scheduled by its label.
-    """
-
-    kind: str
-    evidence: str
-    declared: bool = False
-    reasons: tuple[Reason, ...] = ()
-    blocking: bool = False
-    operator: bool = False
-    nothrow: bool = False
-    prints: bool = False
-    label: Label | None = None
-
-    @property
-    def schedulable(self) -> bool:
-        """Whether the call may start before its program point."""
-        return self.kind in (PURE, QUERY)
-
-    @property
-    def name(self) -> str:
-        """The effect in one word: the label's, where there is one."""
-        return self.label.kind if self.label is not None else self.kind
 
 
 Guard = Callable[[], bool]
@@ -102,5 +64,24 @@ def same_elements(container: Any, values: tuple[Any, ...]) -> Guard:
     def holds() -> bool:
         now = tuple(container.values()) if type(container) is dict else tuple(container)
         return len(now) == len(values) and all(x is y for x, y in zip(now, values, strict=True))
+
+    return holds
+
+
+def same_function(function: FunctionType) -> Guard:
+    """The function still runs the code that was read (our own compilation of it does not count), with the same defaults.
+
+    What is remembered of a function does not keep it alive.
+    """
+    code, defaults = original_code(function), function.__defaults__
+    words = dict(function.__kwdefaults__ or {})
+    where = weakref.ref(function)
+
+    def holds() -> bool:
+        live = where()
+        if live is None or original_code(live) is not code or live.__defaults__ is not defaults:
+            return False
+        now = live.__kwdefaults__ or {}
+        return now.keys() == words.keys() and all(now[name] is words[name] for name in words)
 
     return holds

@@ -18,23 +18,32 @@ from typing import Any
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.bytecode import effect_from_bytecode
-from ember_jit.compiler.analysis.facts import PURE, QUERY, UNKNOWN, Effect, Guard, Inferred, Reason
-from ember_jit.compiler.analysis.values import (
-    MISSING,
-    Abstract,
-    Fresh,
-    Known,
-    own_attribute,
-    type_lookup,
+from ember_jit.compiler.analysis.facts import (
+    PURE,
+    QUERY,
+    UNKNOWN,
+    Effect,
+    Guard,
+    Inferred,
+    Reason,
+    same_function,
 )
+from ember_jit.compiler.analysis.patience import Patience, alike
+from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
-from ember_jit.operators import Operator
+from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.plain import is_quiet_class
+from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, type_lookup
 
-_TRIVIAL = Operator.__call__.__code__
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
+
+
+_NOT_LOOKED_INTO = Effect(
+    UNKNOWN, "nothing could be inferred of others of its kind, and it was not looked into"
+)
 
 
 class _Progress(threading.local):
@@ -58,11 +67,28 @@ class Inference:
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
         self._progress = _Progress()
+        self._patience = Patience()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
         """The effect of calling `obj` now."""
         return self.of(obj).effect
+
+    def met(self, obj: Any) -> Effect:
+        """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
+        kind = alike(obj)
+        if kind is None or self._is_remembered(obj):
+            return self.effect(obj)
+        if self._patience.is_spent(kind):
+            return _NOT_LOOKED_INTO
+        effect = self.effect(obj)
+        self._patience.looked(kind, effect.kind == UNKNOWN and effect.label is None)
+        return effect
+
+    def _is_remembered(self, obj: Any) -> bool:
+        method = type(obj) is MethodType
+        found = self._cache.get((id(obj.__func__), id(obj.__self__)) if method else (id(obj), 0))
+        return found is not None and found[0]() is (obj.__self__ if method else obj)
 
     def of(self, obj: Any) -> Inferred:
         """The effect of calling `obj`, with its guards."""
@@ -141,30 +167,20 @@ class Inference:
                 blocking=known.blocking,
                 operator=kind == QUERY,
                 reasons=reasons,
+                plain=kind == QUERY or known.fresh == "handle",
             )
         )
 
     def _declared(self, label: Any, function: FunctionType | None, obj: Any) -> Inferred:
         guards: list[Guard] = []
         if function is not None:
-            guards.append(same_code(function))
+            guards.append(same_function(function))
         elif obj is not None:
             guards.extend(protocol_guards(obj))
         if not label.kind:
             found = self._function(function, None) if function is not None else self._instance(obj)
             return _modified(label, found)
-        if label.kind in (PURE, QUERY) and not label.thread_bound and not label.claims:
-            effect = Effect(
-                label.kind,
-                f"declared `{label}`",
-                True,
-                blocking=True,
-                operator=True,
-                nothrow=label.nothrow,
-            )
-        else:
-            effect = _restricted(label, True)
-        return Inferred(effect, guards)
+        return Inferred(declared_effect(label), guards)
 
     def _instance(self, obj: Any) -> Inferred:
         kind = type(obj)
@@ -182,7 +198,11 @@ class Inference:
         is_operator = type_lookup(kind, "forward") is not MISSING
         if effect.kind == UNKNOWN and self.stateless and is_operator:
             effect = Effect(
-                QUERY, 'assumed stateless (assume="stateless")', blocking=True, operator=True
+                QUERY,
+                'assumed stateless (assume="stateless")',
+                blocking=True,
+                operator=True,
+                plain=True,
             )
         elif effect.kind != UNKNOWN and is_operator:
             effect = replace(effect, operator=True)
@@ -202,12 +222,13 @@ class Inference:
         ):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
         if not isinstance(init, FunctionType):
-            return Inferred(Effect(PURE, f"makes a new {cls.__name__}"))
+            return Inferred(Effect(PURE, f"makes a new {cls.__name__}", plain=is_quiet_class(cls)))
         hook = _store_hook(cls, init)
         if hook:
             return _unknown(f"storing an attribute of a new {cls.__name__} runs {hook}")
         result = self._analyse(init, Fresh("object", cls), f"makes a new {cls.__name__}")
-        return Inferred(result.effect, [lambda: type_lookup(cls, "__init__") is init], [result])
+        effect = replace(result.effect, plain=is_quiet_class(cls))
+        return Inferred(effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
         label = (
@@ -252,7 +273,7 @@ class Inference:
             return self._without_source(function, code, owner, str(reason), evidence)
         body = BodyAnalysis(self, function, source, owner)
         body.run()
-        guards = [same_code(function), *body.guards]
+        guards = [same_function(function), *body.guards]
         children = list(body.rests_on.values())
         if body.effects:
             reasons = tuple(body.effects[:8])
@@ -279,7 +300,12 @@ class Inference:
             return strict
         guards.extend(strict.guards)
         effect = Effect(
-            kind, text, blocking=body.blocking, operator=body.has_sites, prints=body.prints
+            kind,
+            text,
+            blocking=body.blocking,
+            operator=body.has_sites,
+            prints=body.prints,
+            plain=strict.effect.plain,
         )
         return Inferred(effect, guards, children)
 
@@ -309,45 +335,19 @@ def _name(obj: Any) -> str:
 
 
 def _unknown(text: str) -> Inferred:
-    return Inferred(Effect(UNKNOWN, text, reasons=(Reason("", 0, text),)))
-
-
-def _restricted(label: Label, declared: bool) -> Effect:
-    """The effect of a call that its label lets run ahead, but not freely."""
-    text = f"declared `{label}`"
-    return Effect(
-        UNKNOWN,
-        text,
-        declared,
-        (Reason("", 0, text),),
-        blocking=True,
-        operator=True,
-        nothrow=label.nothrow,
-        label=label,
-    )
+    return Inferred(unknown_effect(text))
 
 
 def _modified(label: Label, found: Inferred) -> Inferred:
     """What was inferred, with the modifiers of a label that says nothing of the effect."""
     effect = found.effect
     if label.thread_bound and effect.schedulable:
-        effect = _restricted(replace(label, kind=effect.kind), False)
+        effect = restricted_effect(replace(label, kind=effect.kind), False)
     elif label.thread_bound and effect.label is not None:
-        effect = _restricted(effect.label | label, effect.declared)
+        effect = restricted_effect(effect.label | label, effect.declared)
     elif label.nothrow:
         effect = replace(effect, nothrow=True)
     return Inferred(effect, [], [found])
-
-
-def is_trivial_call(call: FunctionType) -> bool:
-    """Whether a `__call__` does nothing but call `forward(inputs=inputs)`."""
-    code = original_code(call)
-    same = (
-        code.co_code == _TRIVIAL.co_code
-        and code.co_names == ("forward",)
-        and code.co_varnames == ("self", "inputs")
-    )
-    return same and not call.__kwdefaults__
 
 
 def _store_hook(cls: type, init: FunctionType) -> str:
@@ -364,12 +364,6 @@ def _store_hook(cls: type, init: FunctionType) -> str:
         ):
             return f"the descriptor {cls.__name__}.{name}"
     return ""
-
-
-def same_code(function: FunctionType) -> Guard:
-    """The function still runs the code that was read (our own compilation of it does not count)."""
-    code, defaults = original_code(function), function.__defaults__
-    return lambda: original_code(function) is code and function.__defaults__ is defaults
 
 
 def protocol_guards(obj: Any) -> list[Guard]:

@@ -16,7 +16,6 @@ from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.facts import Guard, same_elements
 from ember_jit.compiler.analysis.values import (
     LOCAL,
-    MISSING,
     Abstract,
     ClientPart,
     Known,
@@ -25,10 +24,9 @@ from ember_jit.compiler.analysis.values import (
     Property,
     elements,
     field_behind,
-    own_attribute,
     static_attribute,
-    type_lookup,
 )
+from ember_jit.runtime.statics import MISSING, own_attribute, type_lookup
 
 ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
 _EXACT_ATOMS = frozenset(ATOMIC)
@@ -49,6 +47,7 @@ class Lookup:
 
     def __init__(self, function: FunctionType, *, guard_atoms: bool = False) -> None:
         self.globals = function.__globals__
+        self._function = weakref.ref(function)
         self.free = dict(
             zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
         )
@@ -74,7 +73,9 @@ class Lookup:
             live = cell.cell_contents
         except ValueError:
             return LOCAL
-        self.guard((id(cell), name), lambda: _cell_holds(cell, live))
+        # not through the cell, which may hold the function itself
+        where, keep = self._function, _weak(live)
+        self.guard((id(cell), name), lambda: _cell_holds(where(), name, keep()))
         return Known(live)
 
     def global_value(self, name: str) -> Abstract:
@@ -226,8 +227,12 @@ def _alike(now: Any, then: Any) -> bool:
     return now is then or (type(now) in _EXACT_ATOMS and type(then) in _EXACT_ATOMS)
 
 
-def _cell_holds(cell: Any, live: Any) -> bool:
+def _cell_holds(function: FunctionType | None, name: str, live: Any) -> bool:
+    """Whether the free variable `name` of `function`, if that is still there, holds `live`."""
+    if function is None:
+        return False
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
     try:
-        return cell.cell_contents is live
+        return name in cells and cells[name].cell_contents is live
     except ValueError:
         return False

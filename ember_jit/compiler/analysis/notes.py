@@ -14,8 +14,9 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import Effect, Reason
-from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf, type_lookup
+from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import type_lookup
 
 
 @dataclass(frozen=True, slots=True)

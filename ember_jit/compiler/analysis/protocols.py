@@ -10,7 +10,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from ember_jit.compiler.analysis.values import MISSING, runs_no_code, type_lookup
+from ember_jit.compiler.analysis.values import runs_no_code
+from ember_jit.runtime.plain import QUIET_NAMES
+from ember_jit.runtime.statics import MISSING, type_lookup
 
 _QUIET_HASH: tuple[Any, ...] = (object.__hash__, Enum.__hash__)
 
@@ -29,54 +31,6 @@ def hash_runs_code(obj: Any) -> bool:
     return not runs_no_code(obj) and not (plain and type_lookup(kind, "__hash__") in _QUIET_HASH)
 
 
-_QUIET = frozenset(
-    [
-        "__module__",
-        "__qualname__",
-        "__doc__",
-        "__dict__",
-        "__weakref__",
-        "__slots__",
-        "__init__",
-        "__new__",
-        "__call__",
-        "__annotations__",
-        "__annotate__",
-        "__annotate_func__",
-        "__annotations_cache__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__effects__",
-        "__init_subclass__",
-        "__class_getitem__",
-        "__subclasshook__",
-        "__abstractmethods__",
-        "__parameters__",
-        "__orig_bases__",
-        "__type_params__",
-        "__match_args__",
-        "__dataclass_fields__",
-        "__dataclass_params__",
-        "__set_name__",
-        "__enter__",
-        "__exit__",
-        "__del__",
-        "__getstate__",
-        "__setstate__",
-        "__reduce__",
-        "__reduce_ex__",
-        "__copy__",
-        "__deepcopy__",
-        "__setattr__",
-        "__delattr__",
-        "__protocol_attrs__",
-        "__non_callable_proto_members__",
-        "__replace__",
-        "__post_init__",
-    ]
-)
-
-
 def has_protocols(obj: Any) -> bool:
     """Whether the type of a live object has special methods of its own that operations on values would run."""
     if runs_no_code(obj):
@@ -86,7 +40,7 @@ def has_protocols(obj: Any) -> bool:
             continue
         for name in cls.__dict__:
             if name == "keys" or (
-                name.startswith("__") and name.endswith("__") and name not in _QUIET
+                name.startswith("__") and name.endswith("__") and name not in QUIET_NAMES
             ):
                 return True
     return False

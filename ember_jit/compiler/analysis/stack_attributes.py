@@ -13,7 +13,6 @@ from ember_jit.compiler.analysis.values import (
     ARG,
     HANDLE,
     LOCAL,
-    MISSING,
     Abstract,
     ClientPart,
     Fresh,
@@ -21,8 +20,8 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
     Property,
-    type_lookup,
 )
+from ember_jit.runtime.statics import MISSING, type_lookup
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame

@@ -18,7 +18,6 @@ from ember_jit.compiler.analysis.values import (
     ARG,
     HANDLE,
     LOCAL,
-    MISSING,
     SCALAR,
     Abstract,
     Fresh,
@@ -26,8 +25,8 @@ from ember_jit.compiler.analysis.values import (
     Known,
     Method,
     OneOf,
-    type_lookup,
 )
+from ember_jit.runtime.statics import MISSING, type_lookup
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame

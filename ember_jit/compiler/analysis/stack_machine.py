@@ -133,6 +133,16 @@ class Context:
         self.lookup.guards.extend(inner.lookup.guards)
         return inner
 
+    def close(self) -> None:
+        """Let go of the user's objects at once: a frame and its context refer to each other."""
+        frames = [self.frame]
+        while frames:
+            frame = frames.pop()
+            frames.extend(frame.nested.values())
+            frame.nested.clear()
+            frame.variables.clear()
+            del frame.context, frame.values
+
     @property
     def result(self) -> Abstract:
         """What the function returns; nothing is known of it where the function has effects."""

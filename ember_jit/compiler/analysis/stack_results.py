@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.calls import registry_entry
-from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Inferred
+from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Inferred, same_function
 from ember_jit.compiler.analysis.stack_values import UNBOUND, Nested, is_scalar
 from ember_jit.compiler.analysis.values import (
     ARG,
@@ -19,9 +19,9 @@ from ember_jit.compiler.analysis.values import (
     Items,
     Known,
     Method,
-    type_lookup,
 )
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import type_lookup
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame
@@ -266,5 +266,6 @@ def result_of(frame: Frame, function: Any, owner: Any) -> Abstract:
             memo[key] = SCALAR
         elif inner.values.plain(result):
             memo[key] = ARG
-        frame.context.lookup.guards.append(lambda: original_code(function) is code)
+        inner.close()
+        frame.context.lookup.guards.append(same_function(function))
     return memo[key]

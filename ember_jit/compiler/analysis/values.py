@@ -7,10 +7,11 @@ Items(elem)    an iterable of `elem`        Local         anything else
 
 from __future__ import annotations
 
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
 
 
 class Abstract:
@@ -128,7 +129,6 @@ class ClientPart(Abstract):
 ARG, LOCAL = Arg(), Local()
 SCALAR, HANDLE = Fresh("scalar"), Fresh("handle")
 FUNCTION, IMPURE_FUNCTION = Fresh("function"), Fresh("impure function")
-MISSING = object()
 _FIELD = (lambda self: self.field).__code__
 _TYPE_LOOKUP: object = type.__dict__["__getattribute__"]
 
@@ -158,47 +158,6 @@ def _alternatives(value: Abstract) -> tuple[Any, ...] | None:
     if isinstance(value, OneOf):
         return value.objs
     return (value.obj,) if isinstance(value, Known) else None
-
-
-def has_plain_lookup(kind: type) -> bool:
-    """Whether attributes of instances of `kind` are found the usual way (no `__getattribute__` of its own)."""
-    found: object = type_lookup(kind, "__getattribute__")
-    return found is object.__dict__["__getattribute__"]
-
-
-def type_lookup(kind: type, name: str) -> Any:
-    """The attribute `name` of a class along its MRO, without running descriptors; `MISSING` if there is none."""
-    for cls in kind.__mro__:
-        if name in cls.__dict__:
-            return cls.__dict__[name]
-    return MISSING
-
-
-def instance_dict(owner: Any) -> dict[str, Any] | None:
-    """The instance dictionary of `owner`, read without running hooks, or None."""
-    try:
-        space = object.__getattribute__(owner, "__dict__")
-    except (AttributeError, TypeError):
-        return None
-    return space if type(space) is dict else None
-
-
-def own_attribute(owner: Any, name: str) -> Any:
-    """What `owner` itself, not its class, stores under `name`, found without running hooks; or `MISSING`.
-
-    Wherever the usual lookup tells, `__dict__` is not asked for: CPython 3.11 and 3.12 read the attributes of an
-    instance more slowly for good once it has been.
-    """
-    kind = type(owner)
-    found = type_lookup(kind, name)
-    if not (found is MISSING or type(found) is FunctionType) or not has_plain_lookup(kind):
-        return (instance_dict(owner) or {}).get(name, MISSING)
-    try:
-        value = object.__getattribute__(owner, name)
-    except AttributeError:
-        return MISSING
-    bound = type(value) is MethodType and value.__func__ is found and value.__self__ is owner
-    return MISSING if bound else value
 
 
 def static_attribute(owner: Any, name: str) -> Abstract | None:

@@ -29,11 +29,12 @@ from typing import Any
 
 from ember_jit.compiler.codegen.link import link_in_place, straight_objects
 from ember_jit.compiler.passes.chain import Chain
-from ember_jit.compiler.passes.straight import UNIT, Straight, at, ours
+from ember_jit.compiler.passes.straight import Straight, at, ours
 from ember_jit.compiler.source import Source
 from ember_jit.ir.syntax import copied
 from ember_jit.runtime.dispatch import SWITCH, Unit
 from ember_jit.runtime.epoch import LEDGER
+from ember_jit.runtime.linking import UNIT
 from ember_jit.runtime.speculation import EXPECTED, Speculation
 
 _BOUND = "_bound"  # the variable that holds the receiver of a method for a moment

@@ -32,7 +32,14 @@ from ember_jit.ir.syntax import walk
 
 @dataclass(slots=True)
 class Issue:
-    """The text of one issue program and what the retire program must know about it."""
+    """The text of one issue program and what the retire program must know about it.
+
+    Attributes:
+        sites: calls that it may issue, with the loops around each.
+        kept: values that both programs share.
+        loops: loops that it walks.
+        trusted: calls whose results it takes for plain values, as they were when it was written.
+    """
 
     text: str
     name: str
@@ -40,6 +47,7 @@ class Issue:
     sites: dict[int, tuple[int, ...]] = field(default_factory=dict)
     kept: dict[int, tuple[ast.expr, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     loops: set[int] = field(default_factory=set)
+    trusted: set[int] = field(default_factory=set)
 
 
 class IssueEmitter(IssueCalls, IssueControl):
@@ -69,10 +77,9 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.walked = set()
         self.next_site = next_site
         self.local = facts.local_names | {base(v) for op in function.walk() for v in op.defs}
-        everything = [inner for op in region.ops for inner in op.walk()]
+        everything = self.everything = [inner for op in region.ops for inner in op.walk()]
         self.mutated = {base(op.defs[0]) for op in everything if op.kind == "mutate"}
         self.fresh = Freshness(everything, self.mutated)
-        self.needed = needed_names(everything)
         self.bound = function.bound.get(region.start, frozenset())
         self.status = {}
         self.parts = []
@@ -80,6 +87,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.depth = 1
         self.keys = []
         self.loops_open = 0
+        self.in_part = False
         self.in_block = False
         self.now = None
         self.block = None
@@ -99,10 +107,13 @@ class IssueEmitter(IssueCalls, IssueControl):
         used |= self._free_names()
         used |= {node.id for node in lazily if isinstance(node, ast.Name)} & self.local
         params = sorted(name for name in used if name in self.bound and not name.startswith("_t"))
+        self.find_asked(self.everything, params)
+        self.needed = needed_names(self.everything, self.asked_by_name())
         for name in self.local:
             self.status[name] = LOST
         for name in params:
             self.status[name] = LOST if name in self.mutated else KNOWN
+        self.check_inputs()
         for lazy in self.function.lazy:  # it may run anywhere in the region
             if isinstance(lazy, ast.Call):
                 self._require(lazy.func)

@@ -36,6 +36,8 @@ class IssueCalls(IssueOrder):
     def _register(self, op: Op) -> str:
         assert op.site is not None
         self.issue.sites[op.site] = self._loops_now()
+        if self.trusts(op):
+            self.issue.trusted.add(op.site)
         return self._key(op.site)
 
     def _op_call(self, op: Op) -> None:
@@ -58,16 +60,19 @@ class IssueCalls(IssueOrder):
         trees = [*node.args, *[k.value for k in node.keywords]]
         state = self._state(*trees)
         turn = "_in_turn" if self.in_order else ""
-        inline = f"_w.inline{turn}({f'{key}, ' if turn else ''}{callee})"
+        inline = f"_w.inline{turn}({key}, {callee})"
         if state == LOST or self._reads_live_out(trees):
+            self.check(op)
             return inline
         try:
             args, keywords = self.guard.arguments(node)
         except CannotGuard:
+            self.check(op)
             return inline
         names: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in keywords]
         keyword = ast.Dict(names, [k.value for k in keywords])
         both = ast.unparse(ast.Tuple([ast.Tuple(args, ast.Load()), keyword], ast.Load()))
+        self.check(op, evaluated=state == KNOWN)
         if state == KNOWN:
             return f"_w.call{turn}({key}, {callee}, {both[1:-1]})"
         maybe = self._maybe_names(*trees)
@@ -130,8 +135,10 @@ class IssueCalls(IssueOrder):
         trees = [*node.args, *[k.value for k in node.keywords]]
         state = self._state(*trees)
         if temp not in self.needed or state == LOST or self._reads_mutated(*trees):
-            self.line(f"_w.require({callee})")
+            self.check(op)
+            self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
             return
+        self.check(op, evaluated=state == KNOWN)
         key = self._register(op)
         call = ast.Call(
             ast.Attribute(
@@ -141,7 +148,7 @@ class IssueCalls(IssueOrder):
             keywords,
         )
         text = ast.unparse(call)
-        self.line(f"_w.require({callee})")
+        self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
         if state == MAYBE:
             text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
         self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
@@ -153,14 +160,17 @@ class IssueCalls(IssueOrder):
         name = base(op.defs[0])
         state = self.status.get(name, LOST)
         if name not in self.needed or state == LOST:
+            self.check(op)
             self.status[name] = LOST
             return
         text = self._mutation(op, name)
         if text is None:
+            self.check(op)
             self.status[name] = LOST
             return
         trees = self._mutation_operands(op)
         total = max(state, self._state(*trees))
+        self.check(op, evaluated=total == KNOWN)
         if total == LOST:
             self.status[name] = LOST
         elif total == KNOWN:

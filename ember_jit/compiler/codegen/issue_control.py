@@ -72,6 +72,7 @@ class IssueControl(IssueParts):
         exits = has_exit(op)
         wanted = bool(defined(op) & self.needed)
         if not (calls or exits or wanted):
+            self.check(op)
             self._lose(op)
             return
         text, state = self.value(op.value)
@@ -79,11 +80,13 @@ class IssueControl(IssueParts):
             if exits:
                 self.line("return _w.stop()")
             else:
+                self.check(op)
                 self._skip(op)
             return
         if state == KNOWN or exits:
             self._inline_if(op, self._decision(op.value))
             return
+        self.check(op)
         if self._glue_block(op):
             return
         if self.in_order:  # the ledger has no place for what is walked later
@@ -137,6 +140,7 @@ class IssueControl(IssueParts):
         leaves = leaves_function(op)
         wanted = bool(defined(op) & self.needed)
         if not (calls or leaves or wanted):
+            self.check(op)
             self._lose(op)
             return
         text, state = self.value(op.value)
@@ -144,12 +148,17 @@ class IssueControl(IssueParts):
             if leaves:
                 self.line("return _w.stop()")
             else:
+                self.check(op)
                 self._skip(op)
-        elif state == KNOWN:
+            return
+        if state == KNOWN:
             self._walk_for(op, text)
-        elif leaves:
+            return
+        if leaves:
             self._walk_for(op, f"(yield {text})")
-        elif not self._glue_block(op):
+            return
+        self.check(op)
+        if not self._glue_block(op):
             if self.in_order:
                 self._walk_for(op, f"(yield {text})")
                 return
@@ -228,16 +237,14 @@ class IssueControl(IssueParts):
         everything = [each for region in op.regions for o in region.ops for each in o.walk()]
         calls = any(each.kind in ("call", "helper") for each in everything)
         if not calls and not leaves_function(op) and not defined(op) & self.needed:
+            self.check(op)
             self._lose(op)
             return
-        if (
-            not calls
-            and not leaves_function(op)
-            and not self.in_block
-            and self._state(op.value) == MAYBE
-            and self._glue_block(op)
-        ):
-            return
+        pending = not self.in_block and self._state(op.value) == MAYBE
+        if pending and not calls and not leaves_function(op):
+            self.check(op)
+            if self._glue_block(op):
+                return
         if orelse.ops and any(each.kind == "break" for each in everything):
             self.line("return _w.stop()")  # the `else` hangs on how the loop is left
             return
@@ -291,8 +298,10 @@ class IssueControl(IssueParts):
 
     def _op_emit(self, op: Op) -> None:
         if not self._sink or self._sink[-1] is None or op.value is None:
+            self.check(op)
             return
         text, state = self.value(op.value)
+        self.check(op, evaluated=state == KNOWN)
         if state == LOST:
             self._sink[-1] = None
         else:
@@ -301,6 +310,7 @@ class IssueControl(IssueParts):
     # ------------------------------------------------------------------ try
     def _op_try(self, op: Op) -> None:
         body, *handlers, orelse, final = op.regions
+        self.check(*[each for region in (*handlers, final) for each in region.ops], within=op)
         for region in (*handlers, final):
             for inner in (each for o in region.ops for each in o.walk()):
                 if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
@@ -313,6 +323,8 @@ class IssueControl(IssueParts):
         ]
         if catching:
             self._lose(op)
+        for each in final.ops:  # it has not been walked
+            self._lose(each)
         if leaving or region_leaves(final):
             self.line("return _w.stop()")
 

@@ -19,14 +19,15 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
-from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueValues
+from ember_jit.compiler.codegen.issue_asks import IssueAsks
+from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.ir.ops import Op, base
 from ember_jit.runtime.originals import original_code
 
 _REBINDING = frozenset({"setattr", "__dict__", "vars", "globals", "exec", "__setattr__"})
 
 
-class IssueOrder(IssueValues):
+class IssueOrder(IssueAsks):
     """Emits fences, proofs and waits.
 
     Attributes:

@@ -93,8 +93,8 @@ class IssueParts(IssueOrder):
             if self.status.get(n, LOST) != LOST and n in self.local and n not in self.mutated
         )
         captured += list(self.keys)
-        saved = self.lines, self.depth, dict(self.status), self.loops_open
-        self.lines, self.depth, self.loops_open = [], 1, 0
+        saved = self.lines, self.depth, dict(self.status), self.loops_open, self.in_part
+        self.lines, self.depth, self.loops_open, self.in_part = [], 1, 0, True
         for each in self.mutated:
             self.status[each] = LOST
         for each in outputs:
@@ -108,7 +108,7 @@ class IssueParts(IssueOrder):
         body = [*forget_dead(self.lines, ("_gate", *captured)), "    yield"]
         arguments = "".join(", " + c for c in captured)
         self.parts.append("\n".join([f"def {name}(_w, _e, _gate{arguments}):", *body]) + "\n")
-        self.lines, self.depth, self.status, self.loops_open = saved
+        self.lines, self.depth, self.status, self.loops_open, self.in_part = saved
         self._lose(op)
         targets = "".join(f"{each}, " for each in outputs).rstrip() or "_"
         deferred = f"_w.defer(_w.parts[{name!r}], {len(outputs)}, {gate}{arguments})"

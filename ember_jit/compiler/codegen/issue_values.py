@@ -44,8 +44,10 @@ class IssueValues:
         fresh: which expressions make objects of their own.
         loops_open: how many loops are open in the text that is being written.
         in_order: the issue program keeps a ledger.
+        in_part: whether a part is being written, which may never be walked.
         in_block, block: whether a block of glue is being written, and for which op.
         now: the op that is being emitted.
+        everything: the region's ops, those inside others among them.
         order, loops_of: the region's ops -> their position and the loops around them.
         mutations: (container, op) for every change of a container.
     """
@@ -67,12 +69,14 @@ class IssueValues:
     keys: list[str]
     fresh: Freshness
     loops_open: int
+    in_part: bool
     in_block: bool
     block: Op | None
     now: Op | None
     order: dict[Op, int]
     loops_of: dict[Op, frozenset[Op]]
     mutations: list[tuple[str, Op]]
+    everything: list[Op]
     _part_count: int
     _unpacked: int
     _sink: list[str | None]
@@ -97,6 +101,9 @@ class IssueValues:
 
     def after(self, op: Op, emitted: bool) -> None:
         """Emit what must be known of `op` behind it (`issue_order`)."""
+
+    def check(self, *ops: Op, evaluated: bool = False, within: Op | None = None) -> None:
+        """Ask what the retire program asks in `ops` (`issue_asks`)."""
 
     def _names(self, *trees: ast.AST | None) -> set[str]:
         found: set[str] = set()
@@ -171,13 +178,16 @@ class IssueValues:
     def _op_glue(self, op: Op) -> None:
         names = [base(value) for value in op.defs]
         if op.value is None or op.target is None:
+            self.check(op)
             if op.value is None:
                 self._lose(op)
             return
         if not any(name in self.needed for name in names):
+            self.check(op)
             self._lose(op)
             return
         text, state = self.value(op.value)
+        self.check(op, evaluated=state == KNOWN)
         if state == LOST:
             self._lose(op)
             return

@@ -9,43 +9,36 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.compiler.codegen.issue import Issue
-from ember_jit.compiler.codegen.retire import MARKER
-from ember_jit.compiler.passes import straight
 from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import FUTURE_MASK, Source, compile_functions, is_class_body
 from ember_jit.ir.verifier import InvalidIR
 from ember_jit.runtime.dispatch import Unit
+from ember_jit.runtime.linking import STRAIGHT, UNIT, link_programs, place, program_file
 from ember_jit.runtime.plan import Plan
 
 
-def link_straight(unit: Unit, source: Source, made: Straight) -> CodeType | None:
-    """The code of a straight function; None if its variables do not fit."""
-    return link_in_place(unit, source, made.node, straight_objects(made))
-
-
 def straight_objects(made: Straight) -> dict[str, Any]:
-    """What stands in the constants of a straight function, by the string that stands for it."""
-    return {
-        straight.TYPE: type,
-        straight.CALL: straight.OPERATOR_CALL,
-        straight.CODE: straight.OPERATOR_CODE,
-        **made.classes,
-    }
+    """The objects that stand in the constants of a straight function, by the string that stands for each."""
+    return {**STRAIGHT, **made.classes}
 
 
 def link_in_place(
-    unit: Unit, source: Source, node: ast.FunctionDef, live: Mapping[str, Any] | None = None
+    unit: Unit, source: Source, node: ast.FunctionDef, live: Mapping[str, Any]
 ) -> CodeType | None:
     """The code of a program that replaces the function's own; None if its variables do not fit.
 
     Args:
-        unit: the function's unit; it stands in the constants, in place of `MARKER`.
+        unit: the function's unit; it stands in the constants, in place of `UNIT`.
         source: where the function stands.
         node: the program.
         live: what else is to stand in the constants, by the string that stands for it.
     """
-    original = unit.original
-    objects = {MARKER: unit, **(live or {})}
+    compiled = compile_in_place(unit.original, source, node)
+    return None if compiled is None else place(compiled, {UNIT: unit, **live})
+
+
+def compile_in_place(original: CodeType, source: Source, node: ast.FunctionDef) -> CodeType | None:
+    """The code of a program that replaces `original`, before anything is placed in its constants."""
     compiled = compile_functions(
         [node], original, source.class_name, original.co_freevars, source.imports
     ).get(node.name)
@@ -54,19 +47,14 @@ def link_in_place(
     if compiled.co_varnames[: _arg_count(original)] != original.co_varnames[: _arg_count(original)]:
         return None
     compiled = _renamed(compiled, compiled.co_qualname, original.co_qualname)
-    return compiled.replace(
-        co_consts=tuple(
-            objects.get(const, const) if type(const) is str else const
-            for const in compiled.co_consts
-        ),
-        co_flags=original.co_flags,
-        co_firstlineno=original.co_firstlineno,
-    )
+    return compiled.replace(co_flags=original.co_flags, co_firstlineno=original.co_firstlineno)
 
 
 def _renamed(code: CodeType, ours: str, theirs: str) -> CodeType:
     """`code` and all code in it, with qualified names that start with `theirs` where they started with `ours`."""
-    qualname = theirs + code.co_qualname.removeprefix(ours)
+    qualname = code.co_qualname
+    if qualname == ours or qualname.startswith(f"{ours}."):  # else it is declared `global` there
+        qualname = theirs + qualname.removeprefix(ours)
     consts: list[Any] = []
     for const in code.co_consts:
         if isinstance(const, CodeType):
@@ -87,34 +75,37 @@ def _arg_count(code: CodeType) -> int:
     )
 
 
-def _compiled(text: str, filename: str, original: CodeType) -> dict[str, CodeType]:
+def compile_issue_programs(text: str, filename: str, original: CodeType) -> dict[str, CodeType]:
     """The code of the functions in `text`, by name, with the free variables of `original`."""
     free = [name for name in original.co_freevars if name != "__class__"]
     if free:
         nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
         flags = original.co_flags & ~FUTURE_MASK
-        return compile_functions(
+        codes = compile_functions(
             nodes, original.replace(co_filename=filename, co_flags=flags), None, free
         )
-    module = compile(text, filename, "exec", dont_inherit=True)  # no trees: a third of the time
-    return {const.co_name: const for const in module.co_consts if isinstance(const, CodeType)}
+    else:
+        # no trees: a third of the time
+        module = compile(text, filename, "exec", dont_inherit=True)
+        codes = {each.co_name: each for each in module.co_consts if isinstance(each, CodeType)}
+    if not codes:
+        raise InvalidIR(f"the issue programs in {filename} do not compile:\n{text}")
+    return codes
+
+
+def program_text(issues: list[Issue]) -> str:
+    """The issue programs of one function, as one file."""
+    return "\n".join(issue.text for issue in issues)
 
 
 def link_issue_programs(
-    plan: Plan, function: FunctionType, original: CodeType, source: Source, issues: list[Issue]
+    plan: Plan, function: FunctionType, original: CodeType, issues: list[Issue]
 ) -> None:
     """Make functions of the issue programs; their text is in `linecache`, under a name of its own."""
     if not issues:
         return
-    text = "\n".join(issue.text for issue in issues)
-    filename = f"<ember_jit {source.filename}:{source.first} {function.__qualname__}>"
+    text = program_text(issues)
+    filename = program_file(original)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    codes = _compiled(text, filename, original)
-    if not codes:
-        raise InvalidIR(f"the issue programs of {function.__qualname__} do not compile:\n{text}")
-    cells: dict[str, Any] = dict(zip(original.co_freevars, function.__closure__ or (), strict=True))
-    for name, code in codes.items():
-        closure = tuple(cells[free] for free in code.co_freevars)
-        made = FunctionType(code, function.__globals__, name, None, closure)
-        plan.parts[name] = made
-    plan.slices = [plan.parts[issue.name] for issue in issues]
+    codes = compile_issue_programs(text, filename, original)
+    link_programs(plan, function, original, codes, [issue.name for issue in issues])

@@ -107,9 +107,9 @@ def region_leaves(region: Region) -> bool:
     )
 
 
-def needed_names(ops: list[Op]) -> set[str]:
-    """Names that arguments, receivers and control of calls depend on, transitively."""
-    needed: set[str] = set()
+def needed_names(ops: list[Op], asked: set[str]) -> set[str]:
+    """Names that arguments, receivers and control of calls depend on, or `asked`, transitively."""
+    needed = set(asked)
     guarding = [
         op
         for op in ops

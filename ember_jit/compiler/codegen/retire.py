@@ -18,15 +18,15 @@ from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import copied, walk
+from ember_jit.runtime.linking import UNIT
 
-MARKER = "<ember_jit unit>"
 _SCOPES = (ast.Global, ast.Nonlocal)
 
 
 def retire_program(
     source: Source, function: Function, regions: list[AheadRegion], issues: list[Issue]
 ) -> ast.FunctionDef:
-    """The definition of the retire program; the constant `MARKER` stands for the function's unit."""
+    """The definition of the retire program; the constant `UNIT` stands for the function's unit."""
     memo: dict[int, Any] = {}
     node: ast.FunctionDef = copied(source.node, memo)
     rewriter = _Rewriter(memo, function, regions, issues)
@@ -38,7 +38,7 @@ def retire_program(
         untouched = _hoist([copied(statement, {}) for statement in untouched])[1]
     first = function.params[0] if function.is_method else None
     owner: ast.expr = ast.Name(first, ast.Load()) if first is not None else ast.Constant(None)
-    opened = ast.Call(ast.Attribute(ast.Constant(MARKER), "open", ast.Load()), [owner], [])
+    opened = ast.Call(ast.Attribute(ast.Constant(UNIT), "open", ast.Load()), [owner], [])
     prologue: list[ast.stmt] = [
         ast.Assign([ast.Name("_w", ast.Store())], opened),
         ast.If(

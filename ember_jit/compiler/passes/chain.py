@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, MemberDescriptorType
 from typing import Any, TypeGuard
 
-from ember_jit.compiler.analysis.values import MISSING, has_plain_lookup, own_attribute, type_lookup
 from ember_jit.compiler.passes.chain_values import (
     Anything,
     Block,
@@ -41,10 +40,11 @@ from ember_jit.compiler.passes.chain_values import (
     Value,
     reuse_variables,
 )
-from ember_jit.compiler.passes.straight import OPERATOR_CALL
 from ember_jit.compiler.source import NoSource, Source, mangled, source_of
+from ember_jit.runtime.linking import CALL, CODE, STRAIGHT
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.speculation import SCALARS, Premises
+from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
 
 _OURS = re.compile(
     r"_(v\d+|op\d+|chain|class|type|int|str|dict|error|bound|epochs|switch|owner|tag\d+|tags)$"
@@ -391,7 +391,7 @@ class _Folder:
         self.block.add(*ast.parse(f"{variable}.forward()").body)
         self.premises.add(kind, _CLASS_NAMES)
         self.premises.add_function(forward)
-        self.premises.add_function(OPERATOR_CALL)
+        self.premises.add_function(STRAIGHT[CALL])
         first = source.node.args.posonlyargs + source.node.args.args
         scope: dict[str, Value] = {first[0].arg: Receiver(live, variable), "inputs": argument}
         self.depth += 1
@@ -421,9 +421,9 @@ class _Folder:
 def _forward_of(kind: type) -> FunctionType | None:
     """The `forward` of a class of operators that can be read, or None."""
     forward = type_lookup(kind, "forward")
-    if not isinstance(forward, FunctionType) or type_lookup(kind, "__call__") is not OPERATOR_CALL:
+    if not isinstance(forward, FunctionType) or type_lookup(kind, "__call__") is not STRAIGHT[CALL]:
         return None
-    if not _is_readable(kind):
+    if not _is_readable(kind) or STRAIGHT[CALL].__code__ is not STRAIGHT[CODE]:
         return None
     code = forward.__code__
     if (

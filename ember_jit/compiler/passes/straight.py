@@ -26,20 +26,17 @@ from types import FunctionType
 from typing import Any
 
 from ember_jit.compiler.analysis.call_facts import CallFact
-from ember_jit.compiler.analysis.values import Known, OneOf, has_plain_lookup, type_lookup
+from ember_jit.compiler.analysis.values import Known, OneOf
 from ember_jit.compiler.source import Source
-from ember_jit.operators import Operator
+from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import has_plain_lookup, type_lookup
 
-#: constants that linking replaces by the objects they stand for
-UNIT, TYPE, CALL, CODE = (f"<ember_jit {name}>" for name in ("unit", "type", "call", "code"))
 #: what is named so may look at the frames above, one of which would be missing
 _LOOKS_UP = frozenset(
     {"_getframe", "currentframe", "stack", "format_stack", "extract_stack", "print_stack", "walk_stack", "warn",
      "warn_explicit", "stacklevel", "f_back", "eval", "exec", "locals", "set_trace", "breakpoint"}
 )  # fmt: skip
-OPERATOR_CALL: Any = Operator.__call__
-OPERATOR_CODE = OPERATOR_CALL.__code__
 _NAMES = ("_op", "_type", "_call", "_code")
 
 
@@ -95,7 +92,7 @@ def receiver_class(fact: CallFact | None) -> type | None:
     forward = type_lookup(kind, "forward")
     if type(kind) not in (type, ABCMeta) or not isinstance(forward, FunctionType):
         return None
-    if type_lookup(kind, "__call__") is not OPERATOR_CALL or not has_plain_lookup(kind):
+    if type_lookup(kind, "__call__") is not STRAIGHT[CALL] or not has_plain_lookup(kind):
         return None
     return None if _LOOKS_UP & set(original_code(forward).co_names) else kind
 

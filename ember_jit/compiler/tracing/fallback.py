@@ -13,11 +13,11 @@ from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.standin import quiet_twin
 from ember_jit.compiler.tracing.instrument import instrument
-from ember_jit.compiler.triage import reason_to_leave
 from ember_jit.config import config
 from ember_jit.runtime.dispatch import Options, Unit, is_disabled
 from ember_jit.runtime.overlays import heard
 from ember_jit.runtime.tracing.recorder import Standing, Tracer
+from ember_jit.runtime.triage import reason_to_leave
 
 
 def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> CodeType | None:
@@ -51,7 +51,7 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
 def standing_of(callee: Any, inference: Inference, options: Options) -> Standing:
     """Whether a live callable may be started ahead by the fallback."""
     try:
-        effect = inference.effect(callee)
+        effect = inference.met(callee)
     except RecursionError:  # no room on the stack to look: nothing is known
         return Standing(False, False, False)
     kinds = (PURE, QUERY) if options.speculate == "query" else (PURE,)

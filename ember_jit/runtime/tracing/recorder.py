@@ -34,9 +34,10 @@ from ember_jit.runtime.tracing.provenance import Places, Template, Unresolved, n
 from ember_jit.runtime.tracing.state import Unseen
 
 SHORT_CALL = 30e-6
-FRUITLESS = 32  # runs in a row without a prefetch, before the original code is put back
+FRUITLESS = 32  # runs in a row without a prefetch (long ones count more), before the original code is put back
 _MOST_OWNERS = 64
-_MOST_CALLS = 512
+_MOST_CALLS = 512  # recorded of one run
+_MOST_HOPELESS = 64  # the same, while none of them is one that may be started ahead
 Key = tuple[int, int]
 _lock = threading.RLock()  # a finalizer, which may run anywhere, may call a traced function
 
@@ -150,7 +151,7 @@ class Tracer:
             self.tally.runs += 1
             self.last = run.recorded
             self._remember(run.owner, run.recorded)
-            self._fruitless = 0 if run.started else self._fruitless + 1
+            self._fruitless = 0 if run.started else self._fruitless + 1 + len(run.recorded) // 32
             if self._fruitless >= FRUITLESS:
                 self._retire("traced, and in many runs there was nothing to prefetch")
 
@@ -222,6 +223,7 @@ class TraceRun:
         self.flights: dict[Key, Flight] = {}
         self.started = 0
         self.ended = False
+        self._most = _MOST_HOPELESS
         self._counts: dict[int, int] = {}
         self._pending: _Pending | None = None
 
@@ -230,6 +232,9 @@ class TraceRun:
         """The program is about to make a call."""
         try:
             self._pending = None
+            if len(self.recorded) >= self._most and not self.flights:
+                self.leave()  # what has been seen will do: the rest of the run costs nothing
+                return callee
             if type(callee) is BuiltinFunctionType or type(callee) is type:
                 if self.flights:
                     self._before_builtin(callee)
@@ -243,7 +248,9 @@ class TraceRun:
             if not standing.known and self.flights:
                 self._join()
             reference = _reference(callee)
-            if reference is None or len(self.recorded) >= _MOST_CALLS:
+            if standing.ahead:
+                self._most = _MOST_CALLS
+            if reference is None or len(self.recorded) >= self._most:
                 return callee
             template = self.places.template
             entry = Entry(

@@ -1,0 +1,403 @@
+"""Building bundles: compile operators and write down what came out (the compiler's side of `aot.loader`).
+
+    compile(Answer(), "app.ember")      reads the source of Answer and of all it leads to; runs none of it
+
+From each operator the calls that the analysis knows are followed, and the objects that it holds, so that one
+operator brings in all that it is made of.  For every callable that may start early its fingerprint goes in, with
+the effect that was inferred; what cannot be told again elsewhere (`NotPortable`) is left out, and noted.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, MethodDescriptorType, MethodType
+from typing import Any
+
+from ember_jit.aot.code import dumped
+from ember_jit.aot.digests import code_digest
+from ember_jit.aot.effects import declared_by_label, effect_data, known_key
+from ember_jit.aot.fingerprint import Fingerprints, NotPortable
+from ember_jit.aot.loader import Bundle, class_at, read
+from ember_jit.aot.manifest import (
+    DEFERS,
+    OVERLAPS,
+    PLAIN,
+    STRAIGHT,
+    Maker,
+    Manifest,
+    Record,
+    effects_key,
+    pack,
+    plan_data,
+    shaping,
+)
+from ember_jit.aot.reach import decorated_within
+from ember_jit.compiler import driver
+from ember_jit.compiler.analysis import registry
+from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
+from ember_jit.compiler.codegen.link import (
+    compile_in_place,
+    compile_issue_programs,
+    program_text,
+)
+from ember_jit.compiler.deferral import deferring_code
+from ember_jit.compiler.driver import Artifacts, Built
+from ember_jit.errors import BundleError, ConstructionError, NotAnOperatorError
+from ember_jit.report.dump import retire_text, straight_text
+from ember_jit.runtime.dispatch import Options, unit_of
+from ember_jit.runtime.effect import Effect
+from ember_jit.runtime.journal import writes_output
+from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import function_of, type_lookup
+from ember_jit.runtime.triage import reason_to_leave
+
+_BUILTIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset, range)
+_Work = tuple[FunctionType, Any, Options, bool]
+
+
+def compile(target: Any, path: str | os.PathLike[str]) -> Bundle:  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
+    """Compile operators ahead of time into a bundle.
+
+    Args:
+        target: a decorated operator, class or function, or a list of these.  A class is constructed without
+            arguments; give an operator where it needs some.
+        path: the file to write, by custom `NAME.ember`.  It is replaced in one step, or not at all.
+
+    Returns:
+        The bundle, which is not in force (`load` puts it there).
+
+    Raises:
+        NotAnOperatorError: a target is none.
+        ConstructionError: a class could not be constructed without arguments.
+        BundleError: nothing in the targets is decorated, or the file cannot be written.
+    """
+    targets = target if isinstance(target, list | tuple) else [target]
+    maker = Builder()
+    for each in targets:
+        maker.add(_operator(each))
+    return maker.write(path)
+
+
+class Builder:
+    """Collects what goes into one bundle."""
+
+    def __init__(self) -> None:
+        self._units: dict[tuple[str, str, bool], tuple[Record, bytes, dict[str, str]]] = {}
+        self._effects: dict[str, dict[str, dict[str, Any]]] = {}
+        self._known: set[str] = set()
+        self._pure_calls: set[str] = set()
+        self._pure_methods: set[str] = set()
+        self._notes: set[str] = set()
+        self._seen: set[tuple[Any, ...]] = set()
+        self._keep: list[Any] = []  # what `_seen` names by its identity
+        self._fingerprints = Fingerprints(self._is_known, _reason_to_refuse)
+
+    def add(self, op: Any) -> None:
+        """Compile an operator or a function, and all that it leads to."""
+        for function, owner in decorated_within(op):
+            unit = unit_of(function)
+            assert unit is not None
+            self.add_function(function, owner, unit.options)
+
+    def add_function(self, function: FunctionType, owner: Any, options: Options) -> None:
+        """Compile a decorated function, called on `owner`, and what it calls."""
+        work: list[_Work] = [(function, owner, options, False)]
+        while work:
+            each = work.pop()
+            key = (id(each[0]), id(each[1]), *each[2:])
+            if key not in self._seen:
+                self._seen.add(key)
+                self._keep.append(each)
+                work += self._function(*each)
+
+    def packed(self) -> bytes:
+        """The bundle, in bytes; the same for the same source.
+
+        Raises:
+            BundleError: nothing went in.
+        """
+        if not self._units:
+            raise BundleError(
+                "nothing to compile: none of the operators is decorated, or has calls that could overlap; "
+                "decorate their classes with `@structural_jit` or `@jit`"
+            )
+        entries: dict[str, bytes] = {}
+        records = []
+        order = sorted(self._units.items(), key=lambda each: (each[1][0].module, *_order(each)))
+        for number, (_, (record, code, texts)) in enumerate(order, start=1):
+            plain = "".join(c if c.isalnum() and c.isascii() else "." for c in record.name)
+            title = f"units/{number:04}-{plain.strip('.').replace('..', '.')[:80]}"
+            if code:
+                record.entry = f"{title}.code"
+                entries[record.entry] = code
+            for ending, text in texts.items():
+                record.text.append(f"{title}.{ending}.py")
+                entries[record.text[-1]] = text.encode("utf-8", "backslashreplace")
+            records.append(record)
+        manifest = Manifest(
+            Maker.here(),
+            records,
+            self._effects,
+            sorted(self._known),
+            sorted(self._pure_calls),
+            sorted(self._pure_methods),
+            sorted(self._notes),
+        )
+        return pack(manifest, entries)
+
+    def write(self, path: str | os.PathLike[str]) -> Bundle:
+        """Write the bundle, in one step."""
+        data = self.packed()
+        where = Path(path)
+        try:
+            with tempfile.NamedTemporaryFile(dir=where.parent, delete=False) as file:
+                file.write(data)
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, where)
+        except OSError as exc:
+            raise BundleError(f"{where} cannot be written: {exc.strerror or exc}") from None
+        return read(where)
+
+    # ------------------------------------------------------------------ functions
+    def _function(
+        self, function: FunctionType, owner: Any, options: Options, undecorated: bool
+    ) -> Iterable[_Work]:
+        original = original_code(function)
+        if reason_to_leave(original, single=True):
+            return ()
+        artifacts = Artifacts()
+        bound = undecorated and owner is not None
+        if options.force_trace:
+            self._note(function, "it is traced, which only the compiler does")
+            return ()
+        built = driver.build(function, original, options, owner, artifacts, bound=bound)
+        code = None
+        if not isinstance(built, str):
+            code = compile_in_place(original, built.source, built.node)
+            if code is None:
+                built = driver.UNFIT
+        if isinstance(built, str):
+            if not undecorated:
+                self._put(function, options, Record(*_place(function), {}, PLAIN, built), b"", {})
+            return ()
+        assert code is not None
+        self._built(function, options, built, artifacts, code, undecorated)
+        return self._callees(built, options)
+
+    def _built(
+        self,
+        function: FunctionType,
+        options: Options,
+        built: Built,
+        artifacts: Artifacts,
+        code: CodeType,
+        undecorated: bool,
+    ) -> None:
+        original = original_code(function)
+        form = OVERLAPS if artifacts.retire is not None else STRAIGHT
+        classes = {}
+        if artifacts.straight is not None:
+            classes = {
+                mark: f"{cls.__module__}:{cls.__qualname__}"
+                for mark, cls in artifacts.straight.classes.items()
+            }
+            live = artifacts.straight.classes
+            if any(class_at(where) is not live[mark] for mark, where in classes.items()):
+                reason = "its operators are of classes that no module holds by their name"
+                if not undecorated:
+                    self._put(
+                        function, options, Record(*_place(function), {}, PLAIN, reason), b"", {}
+                    )
+                return
+        programs: dict[str, CodeType] = {}
+        texts: dict[str, str] = {}
+        if artifacts.issues:
+            texts["issue"] = program_text(artifacts.issues)
+            programs = compile_issue_programs(texts["issue"], "", original)
+            self._tables(texts["issue"], function)
+        file = f"{Path(original.co_filename).name}:{original.co_firstlineno}"
+        title = f"{function.__qualname__} ({file})"
+        if artifacts.retire is not None:
+            texts["retire"] = retire_text(title, artifacts.retire, built.source)
+        elif artifacts.straight is not None:
+            texts["straight"] = straight_text(title, artifacts.straight, built.source)
+        record = Record(
+            *_place(function),
+            {},
+            form,
+            issues=[issue.name for issue in artifacts.issues],
+            plan=plan_data(built.plan),
+            classes=classes,
+            undecorated=undecorated,
+        )
+        self._put(function, options, record, dumped(code, programs), texts)
+
+    def _put(
+        self,
+        function: FunctionType,
+        options: Options,
+        record: Record,
+        code: bytes,
+        texts: dict[str, str],
+    ) -> None:
+        if record.form != DEFERS:
+            record.options.update(shaping(options))
+        key = (record.code, str(sorted(record.options.items(), key=str)), record.form == DEFERS)
+        held = self._units.get(key)
+        if (
+            held is None
+            or held[0].undecorated > record.undecorated
+            or (held[1] != code and _rank(record) < _rank(held[0]))
+        ):
+            self._units[key] = (record, code, texts)
+        if held is not None and held[1] != code:
+            self._note(
+                function, "it came out differently for two operators; one of the two went in"
+            )
+
+    # ------------------------------------------------------------------ what it calls
+    def _callees(self, built: Built, options: Options) -> Iterator[_Work]:
+        inference = driver.inference_for(options)
+        for fact in built.facts.calls.values():
+            for callee in _live(fact.callee):
+                self._keep.append(callee)
+                effect = inference.effect(callee)
+                self._effect(callee, effect, options)
+                yield from self._beneath(callee, effect, options)
+
+    def _effect(self, callee: Any, effect: Effect, options: Options) -> None:
+        """Write down what calling `callee` may do, if it may start early."""
+        if not effect.schedulable and effect.label is None:
+            return
+        if declared_by_label(callee) is not None:
+            return
+        try:
+            fingerprint, _ = self._fingerprints.of(callee)
+        except NotPortable as exc:
+            self._notes.add(
+                f"{_name(callee)} runs in order: {exc}. Declare its effect (`@query`) to have it overlap from a bundle"
+            )
+            return
+        self._effects.setdefault(effects_key(options), {})[fingerprint] = effect_data(effect)
+
+    def _beneath(self, callee: Any, effect: Effect, options: Options) -> Iterator[_Work]:
+        """The functions that calling `callee` leads to, where they are compiled too."""
+        found = function_of(callee)
+        if found is None:
+            return
+        function, owner = found
+        unit = unit_of(function)
+        if unit is not None:
+            yield function, owner, unit.options, False
+            return
+        code = original_code(function)
+        if effect.prints or (effect.declared and writes_output(code)):
+            made = deferring_code(function, code)
+            if made is not None:
+                self._put(
+                    function, options, Record(*_place(function), {}, DEFERS), dumped(made, {}), {}
+                )
+        elif options.recursive and effect.operator and not effect.declared:
+            yield function, owner, options, True
+
+    def _is_known(self, obj: Any) -> bool:
+        if registry.lookup(obj) is None:
+            return False
+        self._known.add(known_key(obj))
+        return True
+
+    def _tables(self, text: str, function: FunctionType) -> None:
+        """Write down what the guarded operations of issue programs will ask of the registry."""
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if ast.unparse(node.func) == "_e.call" and node.args:
+                found = _resolve(node.args[0], function)
+                if found is not None and driver.is_pure_call(found):
+                    self._pure_calls.add(known_key(found))
+            elif ast.unparse(node.func) == "_e.method" and len(node.args) > 1:
+                name = node.args[1]
+                if isinstance(name, ast.Constant) and type(name.value) is str:
+                    self._pure_methods |= {
+                        f"{kind.__name__}.{name.value}"
+                        for kind in _BUILTIN
+                        if driver.is_pure_method(kind, name.value)
+                    }
+
+    def _note(self, function: FunctionType, text: str) -> None:
+        self._notes.add(f"{function.__qualname__}: {text}")
+
+
+def _operator(target: Any) -> Any:
+    """The operator, or function, that a target stands for."""
+    if isinstance(target, FunctionType | MethodType):
+        return target
+    if not isinstance(target, type):
+        if type_lookup(type(target), "forward") is None or not callable(target):
+            raise NotAnOperatorError(f"{target!r} is no operator: it cannot be compiled")
+        return target
+    try:
+        return target()
+    except Exception as exc:
+        raise ConstructionError(
+            f"{target.__qualname__} could not be constructed without arguments ({type(exc).__name__}: {exc}); "
+            "give an operator instead of its class"
+        ) from exc
+
+
+def _place(function: FunctionType) -> tuple[str, str, str]:
+    return function.__qualname__, str(function.__module__), code_digest(original_code(function))
+
+
+def _order(each: tuple[Any, tuple[Record, bytes, dict[str, str]]]) -> tuple[str, ...]:
+    record = each[1][0]
+    return record.name, record.code, record.form, str(sorted(record.options.items(), key=str))
+
+
+def _rank(record: Record) -> tuple[int, int, str]:
+    """Which of two outcomes for one function goes in: the one that overlaps more; else either, but always the same."""
+    forms = (OVERLAPS, STRAIGHT, PLAIN, DEFERS)
+    return forms.index(record.form), -len(record.plan.get("sites", ())), str(record.plan)
+
+
+def _live(callee: Abstract) -> Iterator[Any]:
+    """The live callables that an abstract one may be."""
+    if isinstance(callee, Known):
+        yield callee.obj
+    elif isinstance(callee, OneOf):
+        yield from callee.objs
+    elif isinstance(callee, Method):
+        if isinstance(callee.function, FunctionType):
+            yield MethodType(callee.function, callee.owner)
+        elif isinstance(callee.function, MethodDescriptorType):
+            yield callee.function.__get__(callee.owner)
+
+
+def _name(callee: Any) -> str:
+    name = getattr(callee, "__qualname__", "")
+    return name if isinstance(name, str) and name else type(callee).__qualname__
+
+
+def _reason_to_refuse(obj: Any, names: tuple[str, ...]) -> str:
+    """Parts of clients are known by what their class says of them, which only the registry can tell."""
+    if any(registry.is_part(obj, (name,)) for name in names):
+        return f"it makes requests through a live {type(obj).__name__}, whose parts only the compiler knows"
+    return ""
+
+
+def _resolve(node: ast.expr, function: FunctionType) -> Any:
+    """The object that a name in an issue program stands for, or None."""
+    if isinstance(node, ast.Name):
+        space = function.__globals__
+        builtins = space.get("__builtins__", {})
+        table = builtins if isinstance(builtins, dict) else vars(builtins)
+        return space.get(node.id, table.get(node.id))
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "_e.attr" and len(node.args) == 2:
+        owner, name = _resolve(node.args[0], function), node.args[1]
+        if isinstance(name, ast.Constant) and owner is not None:
+            return getattr(owner, "__dict__", {}).get(name.value)
+    return None

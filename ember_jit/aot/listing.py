@@ -1,0 +1,71 @@
+"""What a bundle holds, for people: the text behind `ember-jit inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ember_jit.aot.loader import Bundle
+from ember_jit.aot.manifest import DEFERS, OVERLAPS, PLAIN, Record
+from ember_jit.errors import TargetError, near_misses
+
+
+def listing(found: Bundle) -> str:
+    """The bundle on one page: for whom it was made, and what becomes of each function."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Bundle) -> Iterator[str]:
+    manifest, maker = found.manifest, found.manifest.maker
+    level = f", python -{'O' * maker.optimize}" if maker.optimize else ""
+    yield found.path
+    yield f"  made with   ember_jit {maker.ember_jit}, Python {maker.python}{level}"
+    yield f"  fits here   {'no: ' + found.misfit if found.misfit else 'yes'}"
+    yield f"  digest      {found.digest}"
+    units = [record for record in manifest.units if record.form != DEFERS]
+    yield ""
+    yield f"{len(units)} functions"
+    width = max((len(_title(record)) for record in units), default=0)
+    for record in units:
+        yield f"  {_title(record):<{width}}  {_what(record)}"
+    counts = {key: len(effects) for key, effects in manifest.effects.items()}
+    yield ""
+    yield f"{sum(counts.values())} inferred effects, each good for one fingerprint"
+    twins = len(manifest.units) - len(units)
+    if twins:
+        yield f"{twins} functions that print or log have a twin that does so in its turn"
+    if manifest.notes:
+        yield ""
+        yield "not in it"
+        yield from (f"  {note}" for note in manifest.notes)
+
+
+def _title(record: Record) -> str:
+    return f"{record.module}:{record.name}"
+
+
+def _what(record: Record) -> str:
+    sites = record.plan.get("sites", [])
+    if record.form == PLAIN:
+        return f"left alone: {record.reason}"
+    said = f"{len(sites)} calls may overlap" if record.form == OVERLAPS and sites else record.form
+    if record.form == OVERLAPS and not sites:
+        said = "leads to operators in which calls overlap"
+    return f"{said} (undecorated)" if record.undecorated else said
+
+
+def programs(found: Bundle, name: str) -> str:
+    """The generated programs of the functions of this name (`Answer.forward`, or `Answer`), as text.
+
+    Raises:
+        TargetError: it holds no such function.
+    """
+    chosen = [each for each in found.manifest.units if name in (each.name, each.name.split(".")[0])]
+    if not chosen:
+        names = {
+            part for each in found.manifest.units for part in (each.name, each.name.split(".")[0])
+        }
+        raise TargetError(
+            f"{found.path} holds no function {name!r}{near_misses(name, sorted(names))}"
+        )
+    texts = [found.text(entry) for each in chosen for entry in each.text]
+    return "\n\n".join(texts) or f"{name}: {_what(chosen[0])}"
