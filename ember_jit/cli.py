@@ -49,7 +49,11 @@ def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 def _load(target: str, init: str | None) -> Target:
     from ember_jit.targets import load
 
-    found = load(target, init)
+    return _remarked(load(target, init))
+
+
+def _remarked(found: Target) -> Target:
+    """Say on stderr what there is to say of a target."""
     for remark in found.remarks:
         click.echo(f"note: {remark}", err=True)
     return found
@@ -177,10 +181,9 @@ def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> Non
     maker = Builder()
     for target in targets:
         for found in load_all(target, init):
-            for remark in found.remarks:
-                click.echo(f"note: {remark}", err=True)
-            if found.op is not None:
-                maker.add(found.op)
+            op = _remarked(found).op
+            if op is not None:
+                maker.add(op)
     click.echo(listing(maker.write(out)))
 
 

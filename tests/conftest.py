@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from ember_jit.config import config
+
 os.environ["EMBER_JIT_STRICT"] = "1"
+
+
+@pytest.fixture
+def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without `EMBER_JIT_STRICT`, which our own tests set."""
+    monkeypatch.delenv("EMBER_JIT_STRICT")
+    config.cache_clear()
+    yield
+    monkeypatch.undo()
+    config.cache_clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -52,7 +52,7 @@ from ember_jit.runtime.dispatch import Options, unit_of
 from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.journal import writes_output
 from ember_jit.runtime.originals import original_code
-from ember_jit.runtime.statics import function_of, type_lookup
+from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave
 
 _BUILTIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset, range)
@@ -337,7 +337,7 @@ def _operator(target: Any) -> Any:
     if isinstance(target, FunctionType | MethodType):
         return target
     if not isinstance(target, type):
-        if type_lookup(type(target), "forward") is None or not callable(target):
+        if not callable(target):
             raise NotAnOperatorError(f"{target!r} is no operator: it cannot be compiled")
         return target
     try:

@@ -39,13 +39,22 @@ _Print = tuple[bytes, Callable[[], bool]]
 _prints: weakref.WeakKeyDictionary[type, _Print] = weakref.WeakKeyDictionary()
 
 
-def class_key(cls: type) -> bytes:
-    """Where a class stands.  Its version is that of its package, as that says itself."""
-    module = _module(cls)
+def class_of(owner: Any) -> type:
+    """The class that holds the methods of `owner`: itself, if it is one."""
+    return owner if issubclass(type(owner), type) else type(owner)
+
+
+def version_of(module: Any) -> str:
+    """The version of the package that a module belongs to, as it says itself; or an empty string."""
     root = module.partition(".")[0] if type(module) is str else ""
-    package = sys.modules.get(root)
-    version = getattr(package, "__dict__", {}).get("__version__", "") if root != "builtins" else ""
-    return f"{module}:{_qualname(cls)} {version if type(version) is str else ''}".encode()
+    found = getattr(sys.modules.get(root), "__dict__", {}).get("__version__")
+    return found if type(found) is str else ""
+
+
+def class_key(cls: type) -> bytes:
+    """Where a class stands.  Its version is that of its package."""
+    module = _module(cls)
+    return f"{module}:{_qualname(cls)} {version_of(module)}".encode()
 
 
 def class_print(cls: type) -> _Print:

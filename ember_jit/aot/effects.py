@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
-from ember_jit.aot.classes import class_key, class_print
+from ember_jit.aot.classes import class_key, class_of, class_print
 from ember_jit.aot.fingerprint import Check, Fingerprints, NotPortable, callable_key
 from ember_jit.effects import Label, label_of
 from ember_jit.runtime.effect import Effect, declared_effect, unknown_effect
@@ -23,9 +23,7 @@ _Entry = tuple[Any, list[Check], Effect]
 def known_key(obj: Any) -> str:
     """Which callable of the registry this is, in every process with the same libraries."""
     if type(obj) is MethodType:
-        owner = obj.__self__
-        kind: Any = owner if issubclass(type(owner), type) else type(owner)
-        return f"{known_key(obj.__func__)} of {class_key(kind).decode()}"
+        return f"{known_key(obj.__func__)} of {class_key(class_of(obj.__self__)).decode()}"
     if issubclass(type(obj), type):
         return f"{class_key(obj).decode()} {class_print(obj)[0].hex()}"
     return callable_key(obj).decode("utf-8", "backslashreplace")

@@ -33,14 +33,20 @@ from types import (
 )
 from typing import Any
 
-from ember_jit.aot.classes import class_key, class_print
+from ember_jit.aot.classes import class_key, class_of, class_print, version_of
 from ember_jit.aot.digests import code_digest, short
 from ember_jit.effects import label_of
 from ember_jit.runtime.originals import original_code
-from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute
+from ember_jit.runtime.statics import (
+    ATOMIC,
+    MISSING,
+    alike_elements,
+    has_plain_lookup,
+    own_attribute,
+    weakly,
+)
 
 Check = Callable[[], bool]
-ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None), type(...)})
 CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
 LARGE = 1024  # elements that the analysis looks at
 BUDGET = 4000  # objects
@@ -127,7 +133,7 @@ class _Walk:
     def value(self, obj: Any, names: tuple[str, ...]) -> bytes:
         """The digest of a value that code with these names has at hand."""
         kind = type(obj)
-        if kind in ATOMS:
+        if kind in ATOMIC:
             return b"atom"
         if kind is FunctionType:
             return self.function(obj, None, bound=False)
@@ -160,7 +166,7 @@ class _Walk:
         label = label_of(callee)
         defaults, words = function.__defaults__, function.__kwdefaults__
         kept = dict(words or {})
-        where, what = weakref.ref(function), _weak(owner)
+        where, what = weakref.ref(function), weakly(owner)
         self.checks.append(
             lambda: (
                 (live := where()) is not None
@@ -206,8 +212,8 @@ class _Walk:
             yield self.value(live, names)
 
     def _look(self, name: str, space: dict[str, Any], live: Any) -> None:
-        if type(live) in ATOMS:
-            self.checks.append(lambda: type(space.get(name, self)) in ATOMS)
+        if type(live) in ATOMIC:
+            self.checks.append(lambda: type(space.get(name, self)) in ATOMIC)
         else:
             self.checks.append(lambda: space.get(name) is live)
 
@@ -249,9 +255,9 @@ class _Walk:
         keys = tuple(container) if is_dict else ()
         self.checks.append(
             lambda: (
-                _same_elements(container, keys) and _same_elements(container.values(), held)
+                alike_elements(container, keys) and alike_elements(container.values(), held)
                 if is_dict
-                else _same_elements(container, held)
+                else alike_elements(container, held)
             )
         )
         yield from sorted({self.value(each, names) for each in keys})
@@ -275,7 +281,7 @@ class _Walk:
         reason = self.made.refuse(obj, names)
         if reason:
             raise NotPortable(reason)
-        where = _weak(obj)
+        where = weakly(obj)
         label = label_of(obj)
         self.checks.append(lambda: type(where()) is kind and label_of(where()) == label)
         yield b"object"
@@ -309,10 +315,10 @@ class _Walk:
                     yield self.function(member, obj, bound=True)
 
     def _own(self, where: Callable[[], Any], name: str, own: Any) -> None:
-        if type(own) in ATOMS:
-            self.checks.append(lambda: type(own_attribute(where(), name)) in ATOMS)
+        if type(own) in ATOMIC:
+            self.checks.append(lambda: type(own_attribute(where(), name)) in ATOMIC)
         else:
-            keep = _weak(own)
+            keep = weakly(own)
             self.checks.append(lambda: own_attribute(where(), name) is keep())
 
     def _held(
@@ -323,14 +329,14 @@ class _Walk:
         if (
             type(member) not in _MEMBERS
         ):  # the print of the class says only what it is an instance of
-            where, keep = weakref.ref(holder), _weak(member)
-            atom = type(member) in ATOMS
+            where, keep = weakref.ref(holder), weakly(member)
+            atom = type(member) in ATOMIC
             self.checks.append(
                 lambda: (
                     (live := where()) is not None
                     and (
                         (now := live.__dict__.get(name, self)) is keep()
-                        or (atom and type(now) in ATOMS)
+                        or (atom and type(now) in ATOMIC)
                     )
                 )
             )
@@ -358,12 +364,12 @@ class _Walk:
         return self.value(member, names)
 
     def _slot(self, slot: Any, owner: Any, names: tuple[str, ...]) -> bytes:
-        where = _weak(owner)
+        where = weakly(owner)
         live = _slot_value(slot, owner)
-        if type(live) in ATOMS:
-            self.checks.append(lambda: type(_slot_value(slot, where())) in ATOMS)
+        if type(live) in ATOMIC:
+            self.checks.append(lambda: type(_slot_value(slot, where())) in ATOMIC)
         else:
-            keep = _weak(live)
+            keep = weakly(live)
             self.checks.append(lambda: _slot_value(slot, where()) is keep())
         return b"empty" if live is MISSING else self.value(live, names)
 
@@ -378,21 +384,12 @@ def callable_key(obj: Any) -> bytes:
     if type(obj) is FunctionType:
         where = f"function {obj.__module__} {code_digest(original_code(obj))}"
     elif type(obj) is BuiltinFunctionType:
-        owner = obj.__self__
-        kind: Any = owner if issubclass(type(owner), type) else type(owner)
-        place = class_key(kind).decode()
+        place = class_key(class_of(obj.__self__)).decode()
         where = f"builtin {obj.__module__} {obj.__qualname__} {place} {version_of(obj.__module__)}"
     else:
         holder = getattr(obj, "__objclass__", type(obj))
         where = f"descriptor {class_key(holder).decode()} {getattr(obj, '__name__', '')}"
     return where.encode()
-
-
-def version_of(module: Any) -> str:
-    """The version of the package that a module belongs to, as it says itself; or an empty string."""
-    root = module.partition(".")[0] if type(module) is str else ""
-    found = vars(sys.modules[root]).get("__version__") if root in sys.modules else None
-    return found if type(found) is str else ""
 
 
 def names_of(code: CodeType) -> tuple[str, ...]:
@@ -410,14 +407,6 @@ def _names(code: CodeType) -> Iterable[str]:
             yield const  # `getattr(self, "search")`
 
 
-def _weak(obj: Any) -> Callable[[], Any]:
-    """A weak reference where there can be one: a check should not keep the user's objects alive."""
-    try:
-        return weakref.ref(obj)
-    except TypeError:
-        return lambda: obj
-
-
 def _slot_value(slot: Any, owner: Any) -> Any:
     try:
         return slot.__get__(owner, type(owner))
@@ -430,12 +419,8 @@ def _cell_holds(cell: Any, live: Any) -> bool:
         now = cell.cell_contents
     except ValueError:
         return live is MISSING
-    return now is live or (type(now) in ATOMS and type(live) in ATOMS)
+    return now is live or (type(now) in ATOMIC and type(live) in ATOMIC)
 
 
 def _same_values(now: dict[str, Any], then: dict[str, Any]) -> bool:
     return now.keys() == then.keys() and all(now[name] is then[name] for name in then)
-
-
-def _same_elements(now: Any, then: tuple[Any, ...]) -> bool:
-    return len(now) == len(then) and all(a is b for a, b in zip(now, then, strict=False))

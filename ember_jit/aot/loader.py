@@ -129,8 +129,7 @@ class Bundle:
         original = unit.original
         code, programs = marshal.loads(self._entries[record.entry])
         plan = plan_from(record.plan, unit.name)
-        plan.max_workers = unit.options.max_workers or config().max_workers
-        plan.window = 4 * plan.max_workers
+        plan.limit(unit.options.max_workers)
         plan.budget = unit.options.max_extra_calls
         self._answer(plan, unit.options)
         if programs:

@@ -18,7 +18,7 @@ from ember_jit.compiler.source import NoSource, compile_functions, source_of
 from ember_jit.ir.syntax import walk
 from ember_jit.runtime.journal import LOGGING, deferred
 from ember_jit.runtime.linking import DEFERRED, place
-from ember_jit.runtime.originals import twin_of
+from ember_jit.runtime.originals import is_alike, twin_of
 
 _twins: dict[int, tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
@@ -28,10 +28,7 @@ def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | Non
     found = _twins.get(id(function))
     if found is not None and found[0]() is function and found[1] is code:
         twin = found[2]
-        if twin is None or (
-            twin.__defaults__ is function.__defaults__
-            and twin.__kwdefaults__ == function.__kwdefaults__
-        ):
+        if twin is None or is_alike(twin, function):
             return twin
     made = _make(function, code)
     key = id(function)

@@ -328,8 +328,7 @@ def _fill(
             if inner:
                 plan.groups[number] = tuple(sorted(set(inner) & issue.sites.keys()))
     plan.loop_count = len(function.loops)
-    plan.max_workers = options.max_workers or config().max_workers
-    plan.window = 4 * plan.max_workers
+    plan.limit(options.max_workers)
     plan.budget = options.max_extra_calls
     plan.in_turn = frozenset(region.number for region in regions if region.in_order)
     plan.labelled = frozenset(site.number for site in function.sites if site.label is not None)

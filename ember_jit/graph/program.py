@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import Any
 
-from ember_jit.config import config
 from ember_jit.effects import label_of
 from ember_jit.errors import ExecutionTimeout
 from ember_jit.graph.capture import Builder, Captor
@@ -78,8 +77,7 @@ class Program:
             plan.site_loops[number] = ()
             plan.site_lines[number] = step.node.line
             plan.site_names[number] = step.node.name
-        plan.max_workers = options.max_workers or config().max_workers
-        plan.window = 4 * plan.max_workers
+        plan.limit(options.max_workers)
         if options.max_extra_calls is not None:
             plan.window = min(plan.window, options.max_extra_calls + 1)
         plan.classify, plan.enter = _compiler(options)

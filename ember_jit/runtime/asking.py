@@ -14,23 +14,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ember_jit.runtime.plain import ATOMS, is_plain, is_quiet_class
+from ember_jit.runtime.plain import ATOMS, VIEWS, is_plain, is_quiet_class
 from ember_jit.runtime.plan import pure_method
 
 PATH, SHALLOW, MEMBER, DEEP, CALLS = range(5)
 """How far an operation looks: nowhere (it was a look-up, which is done by now), at the value itself (`if x`,
 `len(x)`, a loop), for a member (`y in x`), at all in it (`x == y`, `f"{x}"`), or it calls what it finds (`map`)."""
 
-_SHALLOW: frozenset[type] = ATOMS | {
-    list,
-    tuple,
-    dict,
-    set,
-    frozenset,
-    type({}.keys()),
-    type({}.values()),
-    type({}.items()),
-}
+_SHALLOW: frozenset[type] = ATOMS | VIEWS | {list, tuple, dict, set, frozenset}
 _LIMIT = 1_000_000  # the program looks at as many in its turn: it takes twice as long at most
 
 

@@ -24,7 +24,14 @@ from types import (
 )
 from typing import Any
 
-from ember_jit.runtime.plain import ATOMS, PLAIN_LIMIT, is_plain, is_quiet_class, reads_quietly
+from ember_jit.runtime.plain import (
+    ATOMS,
+    PLAIN_LIMIT,
+    VIEWS,
+    is_plain,
+    is_quiet_class,
+    reads_quietly,
+)
 from ember_jit.runtime.plan import pure_call, pure_method
 
 
@@ -36,11 +43,7 @@ NUMBERS: frozenset[type] = frozenset({int, float, bool})
 SEQUENCES: frozenset[type] = frozenset({list, tuple, str, bytes, range})
 CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset, str, bytes, range})
 _MAPPINGS: frozenset[type] = frozenset({OrderedDict, Counter})
-ITERABLES: frozenset[type] = CONTAINERS | {
-    type({}.keys()),
-    type({}.values()),
-    type({}.items()),
-}
+ITERABLES: frozenset[type] = CONTAINERS | VIEWS
 #: iterators that only an issue program can have made (their sources were checked when they were made)
 _OWN_ITERATORS: frozenset[type] = frozenset(
     {enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))}

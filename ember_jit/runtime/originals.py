@@ -45,6 +45,14 @@ def twin_of(function: FunctionType, code: CodeType) -> FunctionType:
     return twin
 
 
+def is_alike(twin: FunctionType, function: FunctionType) -> bool:
+    """Whether a twin still has the defaults of its function."""
+    return (
+        twin.__defaults__ is function.__defaults__
+        and twin.__kwdefaults__ == function.__kwdefaults__
+    )
+
+
 def is_replacement(code: CodeType) -> bool:
     """Whether `code` was put in place by us."""
     return id(code) in _originals

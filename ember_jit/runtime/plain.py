@@ -49,10 +49,13 @@ _IN_TURN = {
     "pathlib._local": frozenset({"PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"}),
     "re": frozenset({"Pattern", "Match"}),
 }
-_IN_TURN_TYPES: frozenset[type] = frozenset(
-    {FunctionType, BuiltinFunctionType, ModuleType, type({}.keys()), type({}.values())}
-    | {type({}.items()), memoryview}
-)
+VIEWS: frozenset[type] = frozenset({type({}.keys()), type({}.values()), type({}.items())})
+_IN_TURN_TYPES: frozenset[type] = VIEWS | {
+    FunctionType,
+    BuiltinFunctionType,
+    ModuleType,
+    memoryview,
+}
 _COLLECTIONS = frozenset({"deque", "OrderedDict", "Counter"})
 _CODED_TYPES = frozenset({FunctionType, staticmethod, classmethod})
 _READING: frozenset[type] = frozenset(

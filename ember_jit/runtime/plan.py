@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ember_jit.config import config
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -88,6 +90,11 @@ class Plan:
     trusted: frozenset[int] = frozenset()
     labelled: frozenset[int] = frozenset()
     budget: int | None = None
+
+    def limit(self, max_workers: int | None) -> None:
+        """Let so many calls be in flight (None: what the settings say), and a few times as many be issued."""
+        self.max_workers = max_workers or config().max_workers
+        self.window = 4 * self.max_workers
 
 
 _pure_calls: tuple[Callable[[Any], bool], ...] = ()

@@ -3,7 +3,7 @@
 An operator, method or function that a compiled function calls may itself hold calls that overlap.  Its
 own function object is the user's and is left as it is; a twin with the same globals, defaults and cells
 is compiled in its place and entered instead, as long as the live object is still what was read (R6).
-Who compiles is given: the compiler (`compiler.standin`), or a bundle (`aot.linking`).
+Who compiles is given: the compiler (`compiler.standin`), or a bundle (`aot.loader`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ember_jit.runtime.dispatch import CompileUnit, Options
 from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.journal import writes_output
-from ember_jit.runtime.originals import is_replacement, original_code, twin_of
+from ember_jit.runtime.originals import is_alike, is_replacement, original_code, twin_of
 from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave
 
@@ -76,12 +76,7 @@ def _twin_locked(
     found = _twins.get(key)
     if found is not None and found[0]() is function and found[1] is function.__code__:
         twin = found[2]
-        same = (
-            twin is not None
-            and twin.__defaults__ is function.__defaults__
-            and twin.__kwdefaults__ == function.__kwdefaults__
-        )
-        return twin if same else None
+        return twin if twin is not None and is_alike(twin, function) else None
     made: FunctionType | None = None
     forget = _twins.pop  # bound now: at exit the module's names are gone
     _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), function.__code__, None)

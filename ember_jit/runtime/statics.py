@@ -7,6 +7,8 @@ function_of(op)              the function that `op(...)` runs in the end, and wh
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -14,6 +16,8 @@ from ember_jit.operators import Operator
 from ember_jit.runtime.originals import original_code
 
 MISSING = object()
+ATOMIC: frozenset[type] = frozenset({int, float, str, bytes, bool, complex, type(None), type(...)})
+"""The types whose values are told apart by nobody who infers effects: of one, only that it is one counts."""
 _TRIVIAL = Operator.__call__.__code__
 
 
@@ -56,6 +60,20 @@ def own_attribute(owner: Any, name: str) -> Any:
         return MISSING
     bound = type(value) is MethodType and value.__func__ is found and value.__self__ is owner
     return MISSING if bound else value
+
+
+def weakly(obj: Any) -> Callable[[], Any]:
+    """A weak reference where there can be one: a guard should not keep the user's objects alive."""
+    try:
+        return weakref.ref(obj)
+    except TypeError:
+        return lambda: obj
+
+
+def alike_elements(now: Iterable[Any], then: tuple[Any, ...]) -> bool:
+    """Whether a container now gives the very objects that it gave then, in the same order."""
+    held = tuple(now)
+    return len(held) == len(then) and all(a is b for a, b in zip(held, then, strict=True))
 
 
 def is_trivial_call(call: FunctionType) -> bool:

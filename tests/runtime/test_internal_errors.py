@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from ember_jit.config import config
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import events
 from ember_jit.runtime.dispatch import _UnitRun
+
+pytestmark = pytest.mark.usefixtures("as_users_run_it")
 
 STAGES = [
     "source_of",
@@ -29,16 +31,6 @@ STAGES = [
     "link_in_place",
     "link_issue_programs",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Without `EMBER_JIT_STRICT`, which our own tests set."""
-    monkeypatch.delenv("EMBER_JIT_STRICT")
-    config.cache_clear()
-    yield
-    monkeypatch.undo()
-    config.cache_clear()
 
 
 @query

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +13,10 @@ import pytest
 
 from ember_jit import Operator, autograph, disable_structural_jit, get_jit_stats, jit, pure
 from ember_jit.compiler.tracing import fallback
-from ember_jit.config import config
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime.tracing import recorder
+
+pytestmark = pytest.mark.usefixtures("as_users_run_it")
 
 STAGES = [
     (recorder.Places, "add"),
@@ -29,16 +30,6 @@ STAGES = [
     (recorder.Tracer, "finished"),
     (fallback, "standing_of"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Without `EMBER_JIT_STRICT`, which our own tests set."""
-    monkeypatch.delenv("EMBER_JIT_STRICT")
-    config.cache_clear()
-    yield
-    monkeypatch.undo()
-    config.cache_clear()
 
 
 def broken(exc: BaseException) -> Callable[..., Any]:

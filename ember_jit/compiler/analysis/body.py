@@ -24,7 +24,7 @@ from ember_jit.compiler.analysis.body_expressions import EXPRESSIONS
 from ember_jit.compiler.analysis.body_statements import STATEMENTS
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Effect, Inferred, Reason, worse
-from ember_jit.compiler.analysis.lookup import ATOMIC, Lookup
+from ember_jit.compiler.analysis.lookup import ATOMS, Lookup
 from ember_jit.compiler.analysis.protocols import has_protocols, hash_runs_code, truth_runs_code
 from ember_jit.compiler.analysis.values import (
     ARG,
@@ -300,7 +300,7 @@ class BodyAnalysis:
             live = self.lookup.elements(value.obj)
             if live is not None:
                 return (
-                    OneOf(live) if live and not all(isinstance(x, ATOMIC) for x in live) else LOCAL
+                    OneOf(live) if live and not all(isinstance(x, ATOMS) for x in live) else LOCAL
                 )
             if type(value.obj) not in (list, tuple, dict, set, frozenset, str, bytes, range):
                 self.effect(node, f"iterates over `{self.text(node)}`, which may have state")
@@ -317,7 +317,7 @@ class BodyAnalysis:
             if live is None or len(found) > 1024:
                 return LOCAL
             found.extend(live)
-        interesting = bool(found) and not all(isinstance(x, ATOMIC) for x in found)
+        interesting = bool(found) and not all(isinstance(x, ATOMS) for x in found)
         return OneOf(tuple(found)) if interesting else LOCAL
 
     def name(self, name: str) -> Abstract:

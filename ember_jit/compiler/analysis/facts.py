@@ -14,6 +14,7 @@ from typing import Any
 
 from ember_jit.runtime.effect import PURE, QUERY, UNKNOWN, Effect, Reason
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.statics import MISSING, alike_elements, own_attribute, type_lookup, weakly
 
 __all__ = [
     "PURE",
@@ -23,6 +24,7 @@ __all__ = [
     "Guard",
     "Inferred",
     "Reason",
+    "protocol_guards",
     "same_elements",
     "same_function",
     "worse",
@@ -62,8 +64,7 @@ def same_elements(container: Any, values: tuple[Any, ...]) -> Guard:
     """A container still holds the same objects."""
 
     def holds() -> bool:
-        now = tuple(container.values()) if type(container) is dict else tuple(container)
-        return len(now) == len(values) and all(x is y for x, y in zip(now, values, strict=True))
+        return alike_elements(container.values() if type(container) is dict else container, values)
 
     return holds
 
@@ -85,3 +86,25 @@ def same_function(function: FunctionType) -> Guard:
         return now.keys() == words.keys() and all(now[name] is words[name] for name in words)
 
     return holds
+
+
+def protocol_guards(obj: Any) -> list[Guard]:
+    """Calling `obj` still means what compilation saw: its class, `__call__`, `forward`, no override (DESIGN 3, R6)."""
+    kind = type(obj)
+    call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
+    reference = weakly(obj)
+    codes = [
+        (each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)
+    ]
+
+    def holds() -> bool:
+        live = reference()
+        if live is None or type(live) is not kind:
+            return False
+        if own_attribute(live, "forward") is not MISSING:
+            return False
+        if type_lookup(kind, "__call__") is not call or type_lookup(kind, "forward") is not forward:
+            return False
+        return all(original_code(function) is code for function, code in codes)
+
+    return [holds]

@@ -26,6 +26,7 @@ from ember_jit.compiler.analysis.facts import (
     Guard,
     Inferred,
     Reason,
+    protocol_guards,
     same_function,
 )
 from ember_jit.compiler.analysis.patience import Patience, alike
@@ -39,10 +40,8 @@ from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, t
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
-
-
-_NOT_LOOKED_INTO = Effect(
-    UNKNOWN, "nothing could be inferred of others of its kind, and it was not looked into"
+_NOT_LOOKED_INTO = unknown_effect(
+    "nothing could be inferred of others of its kind, and it was not looked into"
 )
 
 
@@ -76,8 +75,7 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        kind = alike(obj)
-        if kind is None or self._is_remembered(obj):
+        if self._is_remembered(obj) or (kind := alike(obj)) is None:
             return self.effect(obj)
         if self._patience.is_spent(kind):
             return _NOT_LOOKED_INTO
@@ -86,19 +84,16 @@ class Inference:
         return effect
 
     def _is_remembered(self, obj: Any) -> bool:
-        method = type(obj) is MethodType
-        found = self._cache.get((id(obj.__func__), id(obj.__self__)) if method else (id(obj), 0))
-        return found is not None and found[0]() is (obj.__self__ if method else obj)
+        key, owner = _entry_of(obj)
+        found = self._cache.get(key)
+        return found is not None and found[0]() is owner
 
     def of(self, obj: Any) -> Inferred:
         """The effect of calling `obj`, with its guards."""
+        key, owner = _entry_of(obj)
         if type(obj) is MethodType:
-            return self._remember(
-                (id(obj.__func__), id(obj.__self__)),
-                obj.__self__,
-                lambda: self._method(obj.__func__, obj.__self__),
-            )
-        return self._remember((id(obj), 0), obj, lambda: self._callable(obj))
+            return self._remember(key, owner, lambda: self._method(obj.__func__, owner))
+        return self._remember(key, owner, lambda: self._callable(obj))
 
     def of_method(self, function: Any, owner: Any) -> Inferred:
         """The effect of calling `function` bound to `owner`."""
@@ -325,6 +320,13 @@ class Inference:
         return _unknown(f"{function.__qualname__} has no usable source: {reason}")
 
 
+def _entry_of(obj: Any) -> tuple[tuple[int, int], Any]:
+    """Under what the effect of calling `obj` is remembered, and as long as what lives."""
+    if type(obj) is MethodType:
+        return (id(obj.__func__), id(obj.__self__)), obj.__self__
+    return (id(obj), 0), obj
+
+
 def _name(obj: Any) -> str:
     name = (
         getattr(obj, "__qualname__", None)
@@ -364,28 +366,3 @@ def _store_hook(cls: type, init: FunctionType) -> str:
         ):
             return f"the descriptor {cls.__name__}.{name}"
     return ""
-
-
-def protocol_guards(obj: Any) -> list[Guard]:
-    """Calling `obj` still means what compilation saw: its class, `__call__`, `forward`, no override (DESIGN 3, R6)."""
-    kind = type(obj)
-    call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
-    try:
-        reference = weakref.ref(obj)
-    except TypeError:
-        reference = lambda: obj  # type: ignore[assignment]  # noqa: E731
-    codes = [
-        (each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)
-    ]
-
-    def holds() -> bool:
-        live = reference()
-        if live is None or type(live) is not kind:
-            return False
-        if own_attribute(live, "forward") is not MISSING:
-            return False
-        if type_lookup(kind, "__call__") is not call or type_lookup(kind, "forward") is not forward:
-            return False
-        return all(original_code(function) is code for function, code in codes)
-
-    return [holds]

@@ -8,7 +8,6 @@ and instances are read as dictionaries, and each object found is guarded by wher
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
@@ -26,10 +25,9 @@ from ember_jit.compiler.analysis.values import (
     field_behind,
     static_attribute,
 )
-from ember_jit.runtime.statics import MISSING, own_attribute, type_lookup
+from ember_jit.runtime.statics import ATOMIC, MISSING, own_attribute, type_lookup, weakly
 
-ATOMIC = (int, float, str, bytes, bool, complex, type(None), type(...))
-_EXACT_ATOMS = frozenset(ATOMIC)
+ATOMS = tuple(ATOMIC)  # for `isinstance`: an enum of integers counts too
 
 
 class Lookup:
@@ -74,8 +72,8 @@ class Lookup:
         except ValueError:
             return LOCAL
         # not through the cell, which may hold the function itself
-        where, keep = self._function, _weak(live)
-        self.guard((id(cell), name), lambda: _cell_holds(where(), name, keep()))
+        where, index, keep = self._function, list(self.free).index(name), weakly(live)
+        self.guard((id(cell), name), lambda: _cell_holds(where(), index, keep()))
         return Known(live)
 
     def global_value(self, name: str) -> Abstract:
@@ -85,7 +83,7 @@ class Lookup:
         table = vars(builtins) if isinstance(builtins, ModuleType) else builtins
         if name in space:
             live = space[name]
-            if not isinstance(live, ATOMIC):
+            if not isinstance(live, ATOMS):
                 self.guard((id(space), name), lambda: space.get(name) is live)
             elif self._guard_atoms:
                 self.guard((id(space), name), lambda: _alike(space.get(name, self), live))
@@ -118,7 +116,7 @@ class Lookup:
         """What is known about a method of a part of a client, guarded; None if nothing is."""
         known = registry.method_of(base.owner, base.names, name)
         if known is not None:
-            client, names = _weak(base.owner), base.names
+            client, names = weakly(base.owner), base.names
             self.guard(
                 (id(base.owner), ".".join((*names, name))),
                 lambda: registry.method_of(client(), names, name) is known,
@@ -126,11 +124,11 @@ class Lookup:
         return known
 
     def _guard_attribute(self, owner: Any, name: str, found: Abstract) -> None:
-        atom = isinstance(found, Known) and isinstance(found.obj, ATOMIC)
+        atom = isinstance(found, Known) and isinstance(found.obj, ATOMS)
         if atom and not self._guard_atoms:
             return
         if isinstance(found, Known) and atom:
-            value, where = found.obj, _weak(owner)
+            value, where = found.obj, weakly(owner)
             self.guard(
                 (id(owner), name),
                 lambda: (
@@ -144,14 +142,14 @@ class Lookup:
             live = vars(owner)[name]
             self.guard((id(owner), name), lambda: vars(owner).get(name) is live)
         elif live is not MISSING:
-            where, keep = _weak(owner), _weak(live)
+            where, keep = weakly(owner), weakly(live)
             self.guard((id(owner), name), lambda: own_attribute(where(), name) is keep())
         else:
             kind = owner if issubclass(type(owner), type) else type(owner)
             live = type_lookup(kind, name)
             self.guard((id(kind), name), lambda: type_lookup(kind, name) is live)
             if isinstance(found, Known) and type(live) is MemberDescriptorType:
-                where, slot = _weak(owner), _weak(found.obj)
+                where, slot = weakly(owner), weakly(found.obj)
                 self.guard(
                     (id(owner), name),
                     lambda: (
@@ -160,7 +158,7 @@ class Lookup:
                     ),
                 )
             if kind is not owner and kind.__dictoffset__:
-                where = _weak(owner)
+                where = weakly(owner)
                 self.guard((id(owner), name), lambda: own_attribute(where(), name) is MISSING)
 
     def elements(self, obj: Any, *, values: bool = False) -> tuple[Any, ...] | None:
@@ -214,25 +212,17 @@ def _member_is(cls: type, name: str, live: Any) -> Guard:
     return lambda: cls.__dict__.get(name) is live
 
 
-def _weak(obj: Any) -> Callable[[], Any]:
-    """A weak reference where there can be one: a guard should not keep the user's objects alive."""
-    try:
-        return weakref.ref(obj)
-    except TypeError:
-        return lambda: obj
-
-
 def _alike(now: Any, then: Any) -> bool:
     """Whether both are plain atoms, or the very same object."""
-    return now is then or (type(now) in _EXACT_ATOMS and type(then) in _EXACT_ATOMS)
+    return now is then or (type(now) in ATOMIC and type(then) in ATOMIC)
 
 
-def _cell_holds(function: FunctionType | None, name: str, live: Any) -> bool:
-    """Whether the free variable `name` of `function`, if that is still there, holds `live`."""
-    if function is None:
+def _cell_holds(function: FunctionType | None, index: int, live: Any) -> bool:
+    """Whether a free variable of `function`, if that is still there, holds `live`."""
+    if function is None or function.__closure__ is None:
         return False
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
     try:
-        return name in cells and cells[name].cell_contents is live
+        held: object = function.__closure__[index].cell_contents
     except ValueError:
         return False
+    return held is live
