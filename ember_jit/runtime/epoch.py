@@ -7,8 +7,12 @@ few bytes of machine code that store `None` into the one slot of `LEDGER`:
     epoch = begin()               # then everything is looked at
     LEDGER.epoch is epoch         # nothing has changed since: a few ns, whatever the number of classes
 
-Only where it is known to work: CPython with the GIL on x86-64 Linux, with executable memory to be had and a
-trial of both watchers passed.  Elsewhere `watchers` gives None, and there are no chains.
+Only where it is known to work: the main interpreter of a CPython with the GIL on x86-64 Linux, with executable
+memory to be had and a trial of both watchers passed.  Elsewhere `watchers` gives None, and there are no chains.
+
+Invariants:
+- What CPython may call or the code writes to is there until the process ends: see `Watchers`.
+- Once the interpreter exits there is no epoch any more, and none begins: chains run plain from then on.
 """
 
 from __future__ import annotations
@@ -46,40 +50,60 @@ LEDGER = Ledger()
 class Watchers:
     """The type watcher and the function watcher of this interpreter.
 
-    Nothing that CPython may still call or that is written to is ever freed: the page, the ledger, and one
-    small object for each change that was noticed, whose reference the machine code did not give up.
+    These addresses are kept outside of Python, and what lies there is never freed, moved or changed:
+
+        the page            by CPython, which calls it; mapped by itself and unmapped by nobody
+        the slot of LEDGER  by the page; LEDGER has a reference that is never given up
+        None                by the page; immortal
+
+    So it does no harm if CPython calls late: from a daemon thread, from a finaliser at exit, in a forked child, or after
+    another copy of this module was imported.  What it costs is one small object for each change that was noticed,
+    whose reference the machine code does not give up.
+
+    Attributes:
+        is_over: the interpreter exits, and nothing is watched any more.
 
     Raises:
         OSError: no executable memory, or the layout of objects is not as expected.
-        RuntimeError: CPython has no watcher left to give.
+        RuntimeError: CPython has no watcher left to give, or this is a subinterpreter, whose memory may go before the process ends.
     """
 
     def __init__(self) -> None:
         import ctypes
-        import mmap
 
         self._object = ctypes.py_object
-        self._api = ctypes.pythonapi
+        self._watch = ctypes.pythonapi[
+            "PyType_Watch"
+        ]  # by index: not the function objects that others configure
+        self._assign_version = ctypes.pythonapi["PyUnstable_Type_AssignVersionTag"]
+        self._clear_types = ctypes.pythonapi["PyType_ClearWatcher"]
+        self._clear_functions = ctypes.pythonapi["PyFunction_ClearWatcher"]
+        self.is_over = False
+        if not _is_main_interpreter():
+            raise RuntimeError("subinterpreters are not watched")
         slot = id(LEDGER) + object.__basicsize__
         LEDGER.epoch = mark = object()
         if ctypes.c_void_p.from_address(slot).value != id(mark):
             raise OSError("the slot of an object does not lie where it should")
         on_type, on_function = machine_code(slot)
-        access = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-        page = mmap.mmap(-1, mmap.PAGESIZE, prot=access)
-        page.write(on_type + on_function)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(page))
-        for lasting in (page, LEDGER):
-            self._api.Py_IncRef(self._object(lasting))
-        self._types = self._api.PyType_AddWatcher(ctypes.c_void_p(start))
-        self._functions = self._api.PyFunction_AddWatcher(ctypes.c_void_p(start + len(on_type)))
-        atexit.register(self._clear)
+        start = executable(on_type + on_function)
+        ctypes.pythonapi["Py_IncRef"](self._object(LEDGER))
+        add_function = ctypes.pythonapi["PyFunction_AddWatcher"]
+        self._types = ctypes.pythonapi["PyType_AddWatcher"](ctypes.c_void_p(start))
+        try:
+            self._functions = add_function(ctypes.c_void_p(start + len(on_type)))
+        except RuntimeError:
+            self._clear_types(self._types)
+            raise
+        atexit.register(self.clear)
 
-    def _clear(self) -> None:
-        """Ask for no more calls."""
-        atexit.unregister(self._clear)
-        self._api.PyFunction_ClearWatcher(self._functions)
-        self._api.PyType_ClearWatcher(self._types)
+    def clear(self) -> None:
+        """Ask for no more calls, and let no epoch begin any more."""
+        self.is_over = True
+        LEDGER.epoch = None
+        atexit.unregister(self.clear)
+        self._clear_functions(self._functions)
+        self._clear_types(self._types)
 
     def watch(self, kind: type) -> bool:
         """Let any change of a class end the epoch.
@@ -87,13 +111,17 @@ class Watchers:
         Returns:
             Whether it will: a class that has changed a thousand times is not told apart from itself any more.
         """
+        if self.is_over:
+            return False
         held = self._object(kind)
-        self._api.PyType_Watch(self._types, held)
-        return bool(self._api.PyUnstable_Type_AssignVersionTag(held) == 1)
+        self._watch(self._types, held)
+        return bool(self._assign_version(held) == 1)
 
     def begin(self) -> object:
-        """The epoch from now on."""
+        """The epoch from now on; once the interpreter exits, an object that is none."""
         epoch = LEDGER.epoch
+        if self.is_over:
+            return object()
         if epoch is None:
             epoch = LEDGER.epoch = object()
         return epoch
@@ -115,6 +143,38 @@ def machine_code(slot: int) -> tuple[bytes, bytes]:
     return enter + store + leave, enter + unless_code + store + leave
 
 
+def executable(code: bytes) -> int:
+    """The address of `code` in memory of its own, which can be run and not written, for as long as the process lives.
+
+    Raises:
+        OSError: the system does not give such memory.
+    """
+    import ctypes
+    import mmap
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
+    libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    start = libc.mmap(None, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, private, -1, 0)
+    if start == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "no memory")
+    ctypes.memmove(start, code, len(code))
+    if libc.mprotect(start, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
+        raise OSError(ctypes.get_errno(), "no executable memory")
+    return int(start)
+
+
+def _is_main_interpreter() -> bool:
+    import ctypes
+
+    here = ctypes.pythonapi["PyInterpreterState_Get"]
+    main = ctypes.pythonapi["PyInterpreterState_Main"]
+    here.restype = main.restype = ctypes.c_void_p
+    return bool(here() == main())
+
+
 @lru_cache(maxsize=1)
 def watchers() -> Watchers | None:
     """The watchers, if they work here."""
@@ -132,7 +192,10 @@ def watchers() -> Watchers | None:
         made = Watchers()
     except (OSError, RuntimeError, ImportError, AttributeError):
         return None
-    return made if _notice_what_they_should(made) else None
+    if _notice_what_they_should(made):
+        return made
+    made.clear()
+    return None
 
 
 def _notice_what_they_should(made: Watchers) -> bool:

@@ -104,8 +104,8 @@ class Speculation:
     """
 
     __slots__ = (
-        "_code", "_give_up", "_is_disabled", "_misses", "_renewals", "_resume", "epoch", "events",
-        "premises", "version",
+        "_code", "_give_up", "_is_disabled", "_misses", "_renewals", "_resume", "_watchers", "epoch",
+        "events", "premises", "version",
     )  # fmt: skip
 
     def __init__(
@@ -121,16 +121,19 @@ class Speculation:
         self._is_disabled = is_disabled
         self._misses = 0
         self._renewals = 0
+        self._watchers = watchers()
 
     def arm(self, code: CodeType) -> bool:
         """Make ready for `code`, in whose constants we are; False if the premises cannot be watched here."""
-        self._code = weakref.ref(code)
+        self._code = weakref.ref(code, self._without_code)
         self.events = event_version(code)
         self._resume = code.co_code[::2].index(_RESUME) * 2
         return self.events is not None and self._renew()
 
     def missed(self) -> None:
         """The attempt was not made, or came to nothing."""
+        if self._watchers is None or self._watchers.is_over:  # at exit modules may be empty already
+            return
         if self._is_disabled() or overlays.listening or self._is_traced():
             return
         if self._is_stale() and self._renewals < RENEWALS and self._renew():
@@ -139,6 +142,10 @@ class Speculation:
         self._misses += 1
         if self._misses == MISSES:
             self._give_up(f"its operators or values were not as expected, {MISSES} times")
+
+    def _without_code(self, _: object) -> None:
+        """Our code is about to be freed, and with it what `events` looks at: a copy of it may still have us."""
+        self.events = (~self.version,)
 
     def is_scalar(self, cls: type) -> bool:
         """Whether operators between instances of `cls` run no code of anybody's."""
@@ -156,7 +163,7 @@ class Speculation:
 
         The watching starts before the looking: what changes in between ends the epoch.
         """
-        found, owner = watchers(), self.premises.owner()
+        found, owner = self._watchers, self.premises.owner()
         if found is None or owner is None:
             return False
         epoch, version = found.begin(), self.events[0]

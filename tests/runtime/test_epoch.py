@@ -116,7 +116,7 @@ def test_no_watcher_left() -> None:
         for _ in range(9):
             made.append(Watchers())
     for each in made:
-        each._clear()
+        each.clear()
 
 
 made: list[Watchers] = []
