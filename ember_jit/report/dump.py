@@ -39,6 +39,7 @@ from ember_jit.report.graph import FORMATS
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
+from ember_jit.runtime.speculation import SCALARS
 
 _UNIT = "_unit"
 _TITLES = {
@@ -252,6 +253,7 @@ def chain_text(title: str, made: Chain, source: Source) -> str:
     lines = [
         f"# What {title} attempts while its premises hold; `break`: the ordinary code runs.",
         "# _op0.forward(): looks whether the operator has a `forward` of its own, and calls nothing.  _chain: runtime.speculation.",
+        f"# _kinds: {', '.join(kind.__name__ for kind in SCALARS)}",
         *(f"# {name}: {kind.__qualname__}" for name, kind in made.classes.items()),
         "",
         ast.unparse(ast.fix_missing_locations(head)),

@@ -23,7 +23,7 @@ from ember_jit.runtime.statics import type_lookup
 
 MISSES = 64  # attempts in vain before a function does without
 RENEWALS = 1024  # times that something changed which did not matter
-#: the classes whose operators and methods, used on each other, run no code of anybody's
+#: the classes whose operators and methods, used on each other, run no code of anybody's; the most frequent first
 SCALARS = (int, str, float, bool, type(None), complex)
 #: what an attempt may raise: by a key that is not there, arithmetic, or the check of an instance's own `forward`
 EXPECTED = (
@@ -146,10 +146,6 @@ class Speculation:
     def _without_code(self, _: object) -> None:
         """Our code is about to be freed, and with it what `events` looks at: a copy of it may still have us."""
         self.events = (~self.version,)
-
-    def is_scalar(self, cls: type) -> bool:
-        """Whether operators between instances of `cls` run no code of anybody's."""
-        return any(cls is each for each in SCALARS)
 
     def is_ours(self, exc: Exception) -> bool:
         """Whether the attempt itself raised `exc`, and not a signal handler that ran meanwhile."""

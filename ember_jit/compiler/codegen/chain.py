@@ -5,6 +5,7 @@
         while True:                         # no loop, but what can be left by `break`
             if not (_epochs.epoch is _chain.epoch): break       # ... and the other premises
             ...                             # the attempt (`compiler.passes.chain`)
+            if not (_epochs.epoch is _chain.epoch): break       # if another thread may have changed something
             return {'v': _v0}
     except <what an attempt may raise> as _error:
         if not _chain.is_ours(_error): raise
@@ -35,10 +36,11 @@ from ember_jit.ir.syntax import copied
 from ember_jit.runtime.dispatch import SWITCH, Unit
 from ember_jit.runtime.epoch import LEDGER
 from ember_jit.runtime.linking import UNIT
-from ember_jit.runtime.speculation import EXPECTED, Speculation
+from ember_jit.runtime.speculation import EXPECTED, SCALARS, Speculation
 
 _BOUND = "_bound"  # the variable that holds the receiver of a method for a moment
 _EXPECTED = "<ember_jit expected>"
+_EPOCH = "_epochs.epoch is _chain.epoch"
 
 
 class ChainCode:
@@ -69,7 +71,10 @@ class ChainCode:
         text += [" if not _chain.is_ours(_error): raise"]
         text += [" = ".join([*chain.variables, "_class", _BOUND, "None"]), "_chain.missed()"]
         attempt = ours("\n".join(text))
-        attempt[0].body[0].body += chain.body
+        again = (
+            ours(f"while True:\n if not ({_EPOCH}): break")[0].body if chain.is_divisible else []
+        )
+        attempt[0].body[0].body += [*chain.body[:-1], *again, chain.body[-1]]
         names = {
             "_chain": self.speculation,
             "_epochs": LEDGER,
@@ -77,7 +82,7 @@ class ChainCode:
             "_owner": chain.premises.owner,
             "_type": type,
             "_int": int,
-            "_str": str,
+            "_kinds": SCALARS,
             "_dict": dict,
             **chain.classes,
         }
@@ -90,7 +95,7 @@ class ChainCode:
 
     def _conditions(self, receiver: str) -> Iterator[str]:
         """What must hold for the attempt to be made."""
-        yield "_epochs.epoch is _chain.epoch"
+        yield _EPOCH
         yield "_chain.events[0] == _chain.version"
         yield f"not _switch.used or not {UNIT!r}.disabled.get()"
         yield f"_owner() is _type({receiver})"

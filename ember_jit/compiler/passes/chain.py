@@ -47,7 +47,7 @@ from ember_jit.runtime.speculation import SCALARS, Premises
 from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
 
 _OURS = re.compile(
-    r"_(v\d+|op\d+|chain|class|type|int|str|dict|error|bound|epochs|switch|owner|tag\d+|tags)$"
+    r"_(v\d+|op\d+|chain|class|type|int|kinds|dict|error|bound|epochs|switch|owner|tag\d+|tags)$"
 )
 _DEPTH = 8  # operators within operators
 _LONGEST = 400  # statements of an attempt
@@ -84,6 +84,7 @@ class Chain:
         constants: what stands in the constants for the string that the user's code names it by.
         premises: what it takes for granted.
         calls: the calls whose frames are gone, as lines of the function itself.
+        is_divisible: it calls methods of `str` and the like, after which CPython may let another thread run.
     """
 
     body: list[ast.stmt]
@@ -92,6 +93,7 @@ class Chain:
     constants: dict[str, Any]
     premises: Premises
     calls: list[int]
+    is_divisible: bool
 
 
 def fold(code: CodeType, source: Source, owner: Any) -> Chain:
@@ -135,6 +137,7 @@ def fold(code: CodeType, source: Source, owner: Any) -> Chain:
         folder.constants,
         folder.premises,
         folder.calls,
+        folder.is_divisible,
     )
 
 
@@ -173,6 +176,7 @@ class _Folder:
         self.receivers: list[str] = []
         self.constants: dict[str, Any] = {}
         self.calls: list[int] = []
+        self.is_divisible = False
         self.depth = 0
 
     # ------------------------------------------------------------------ statements
@@ -305,6 +309,9 @@ class _Folder:
         return self.made(ast.BinOp(left, node.op, right))
 
     def _UnaryOp(self, node: ast.UnaryOp, frame: _Frame) -> Value:
+        match node:
+            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() | complex() as number)):
+                return self._Constant(ast.copy_location(ast.Constant(-number), node), frame)
         operand = self.scalar(node.operand, frame)
         if isinstance(operand, ast.Constant) or isinstance(node.op, ast.Invert):
             raise CannotFold(_said(node, frame, "an operator"))
@@ -363,6 +370,7 @@ class _Folder:
         receiver = self.block.scalar(base)
         if isinstance(receiver, ast.Constant):
             raise CannotFold(_said(node, frame, "a call"))
+        self.is_divisible = True
         return self.made(ast.Call(ast.Attribute(receiver, name, ast.Load()), args, []))
 
     def _operator(self, node: ast.Call, base: Receiver, name: str, frame: _Frame) -> Value:

@@ -18,7 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ember_jit.runtime.speculation import SCALARS
+
 _VARIABLE = re.compile(r"_v\d+")
+#: no call, in which threads could switch, and no `in`, which would ask the metaclass
+_IS_SCALAR = " or ".join(
+    ["_class is _int", *(f"_class is _kinds[{n}]" for n in range(1, len(SCALARS)))]
+)
 
 
 class CannotFold(Exception):
@@ -123,7 +129,7 @@ class Block:
             raise CannotFold("an operator on something that is no plain value")
         if value.name not in self.scalars:
             self.add(*ast.parse(f"_class = _type({value.name})").body)
-            self.check("_class is _int or _class is _str or _chain.is_scalar(_class)")
+            self.check(_IS_SCALAR)
             self.scalars.add(value.name)
         return ast.Name(value.name, ast.Load())
 
