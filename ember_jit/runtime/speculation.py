@@ -148,8 +148,9 @@ class Speculation:
         self.events = (~self.version,)
 
     def is_ours(self, exc: Exception) -> bool:
-        """Whether the attempt itself raised `exc`, and not a signal handler that ran meanwhile."""
-        return exc.__traceback__ is None or exc.__traceback__.tb_next is None
+        """Whether the attempt itself raised `exc`, and not a signal handler, or another thread by `PyThreadState_SetAsyncExc`."""
+        within = exc.__traceback__ is None or exc.__traceback__.tb_next is None
+        return within and type(exc).__module__ == "builtins"
 
     def _is_stale(self) -> bool:
         return self.events[0] != self.version or LEDGER.epoch is not self.epoch

@@ -377,7 +377,10 @@ def observed(seed: int, decorate: Callable[[Any], Any]) -> list[Any]:
         except Exception as exc:
             seen.append((type(exc), _ADDRESS.sub("0x", str(exc))))
         finally:
-            Operator.__call__ = call  # type: ignore[method-assign]
+            if (
+                Operator.__call__ is not call
+            ):  # a class can only be changed a thousand times before it is not watched
+                Operator.__call__ = call  # type: ignore[method-assign]
     return seen
 
 

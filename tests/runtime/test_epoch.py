@@ -122,6 +122,35 @@ def test_no_watcher_left() -> None:
 made: list[Watchers] = []
 
 
+def test_nothing_begins_once_it_is_over() -> None:
+    over = Watchers()
+    epoch = over.begin()
+    assert LEDGER.epoch is epoch
+    over.clear()
+    assert LEDGER.epoch is None
+    assert not over.watch(Watched)
+    assert over.begin() is not LEDGER.epoch
+    assert LEDGER.epoch is None
+
+
+def test_a_subinterpreter_is_not_watched() -> None:
+    interpreters = pytest.importorskip(
+        "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    )
+    path = [*sys.path]
+    program = f"""if True:
+        import sys
+        sys.path[:] = {path!r}
+        from ember_jit.runtime.epoch import watchers
+        assert watchers() is None
+    """
+    number = interpreters.create()
+    try:
+        assert interpreters.run_string(number, program) is None
+    finally:
+        interpreters.destroy(number)
+
+
 PROGRAM = """
 import atexit
 atexit.register(lambda: setattr(Kept, "x", 2))

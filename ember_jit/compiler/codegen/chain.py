@@ -2,8 +2,8 @@
 
     _chain = <speculation>; _type = type; _AddOne = AddOne; ...
     try:
-        while True:                         # no loop, but what can be left by `break`
-            if not (_epochs.epoch is _chain.epoch): break       # ... and the other premises
+        while _epochs.epoch is _chain.epoch:    # no loop, but what can be left by `break`
+            if not (_owner() is _type(self)): break             # ... and the other premises
             ...                             # the attempt (`compiler.passes.chain`)
             if not (_epochs.epoch is _chain.epoch): break       # if another thread may have changed something
             return {'v': _v0}
@@ -67,7 +67,7 @@ class ChainCode:
         self.speculation = Speculation(chain.premises, unit.disabled.get, unit.without_attempt)
         receiver = (source.node.args.posonlyargs + source.node.args.args)[0].arg
         checks = [f"  if not ({each}): break" for each in self._conditions(receiver)]
-        text = ["try:", " while True:", *checks, f"except {_EXPECTED!r} as _error:"]
+        text = ["try:", f" while {_EPOCH}:", *checks, f"except {_EXPECTED!r} as _error:"]
         text += [" if not _chain.is_ours(_error): raise"]
         text += [" = ".join([*chain.variables, "_class", _BOUND, "None"]), "_chain.missed()"]
         attempt = ours("\n".join(text))
@@ -94,8 +94,7 @@ class ChainCode:
         self.node.body = [*head, *made, *body]
 
     def _conditions(self, receiver: str) -> Iterator[str]:
-        """What must hold for the attempt to be made."""
-        yield _EPOCH
+        """What must hold for the attempt to be made, apart from the epoch."""
         yield "_chain.events[0] == _chain.version"
         yield f"not _switch.used or not {UNIT!r}.disabled.get()"
         yield f"_owner() is _type({receiver})"
