@@ -25,12 +25,15 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from abc import ABCMeta
 from dataclasses import dataclass
-from types import CodeType, FunctionType, MemberDescriptorType
+from types import CodeType, MemberDescriptorType
 from typing import Any, TypeGuard
 
+from ember_jit.compiler.passes.chain_classes import CLASS_NAMES, forward_of, is_readable
 from ember_jit.compiler.passes.chain_values import (
+    ARITHMETIC,
+    COMPARISONS,
+    METHODS,
     Anything,
     Block,
     CannotFold,
@@ -41,36 +44,15 @@ from ember_jit.compiler.passes.chain_values import (
     reuse_variables,
 )
 from ember_jit.compiler.source import NoSource, Source, mangled, source_of
-from ember_jit.runtime.linking import CALL, CODE, STRAIGHT
-from ember_jit.runtime.originals import is_replacement
+from ember_jit.runtime.linking import CALL, STRAIGHT
 from ember_jit.runtime.speculation import SCALARS, Premises
-from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
+from ember_jit.runtime.statics import MISSING, own_attribute, type_lookup
 
 _OURS = re.compile(
-    r"_(v\d+|op\d+|chain|class|type|int|kinds|dict|error|bound|epochs|switch|owner|tag\d+|tags)$"
+    r"_(v\d+|op\d+|chain|class|type|int|kinds|dict|error|bound|epochs|switch|owner)$"
 )
 _DEPTH = 8  # operators within operators
 _LONGEST = 400  # statements of an attempt
-_CLASS_NAMES = ("forward", "__call__", "__getattribute__", "__getattr__")
-_ARITHMETIC = (
-    ast.Add,
-    ast.Sub,
-    ast.Mult,
-    ast.Div,
-    ast.FloorDiv,
-    ast.Mod,
-    ast.BitAnd,
-    ast.BitOr,
-    ast.BitXor,
-)
-_COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
-#: methods of `str` that give plain values for plain values
-_METHODS = frozenset(
-    {"capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "index", "isalnum", "isalpha",
-     "isdigit", "islower", "isspace", "istitle", "isupper", "ljust", "lower", "lstrip", "removeprefix",
-     "removesuffix", "replace", "rfind", "rindex", "rjust", "rstrip", "startswith", "strip", "swapcase", "title",
-     "upper", "zfill", "bit_length", "is_integer", "conjugate"}
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -110,10 +92,10 @@ def fold(code: CodeType, source: Source, owner: Any) -> Chain:
     if any(map(_OURS.match, (*code.co_varnames, *code.co_names, *code.co_freevars))):
         raise CannotFold("a name that is reserved for generated code")
     kind = type(owner)
-    if not _is_readable(kind) or code.co_cellvars:
+    if not is_readable(kind) or code.co_cellvars:
         raise CannotFold("a receiver with an attribute look-up of its own")
     folder = _Folder(kind)
-    folder.premises.add(kind, _CLASS_NAMES[2:])
+    folder.premises.add(kind, CLASS_NAMES[2:])
     args = source.node.args
     names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
     names += [arg.arg for arg in (args.vararg, args.kwarg) if arg is not None]
@@ -138,15 +120,6 @@ def fold(code: CodeType, source: Source, owner: Any) -> Chain:
         folder.premises,
         folder.calls,
         folder.is_divisible,
-    )
-
-
-def _is_readable(kind: type) -> bool:
-    """Whether reading an attribute that an instance has runs no code."""
-    return (
-        type(kind) in (type, ABCMeta)
-        and has_plain_lookup(kind)
-        and type_lookup(kind, "__getattr__") is MISSING
     )
 
 
@@ -304,7 +277,7 @@ class _Folder:
     def _BinOp(self, node: ast.BinOp, frame: _Frame) -> Value:
         left, right = self.scalar(node.left, frame), self.scalar(node.right, frame)
         both = isinstance(left, ast.Constant) and isinstance(right, ast.Constant)
-        if both or not isinstance(node.op, _ARITHMETIC):
+        if both or not isinstance(node.op, ARITHMETIC):
             raise CannotFold(_said(node, frame, "an operator"))
         return self.made(ast.BinOp(left, node.op, right))
 
@@ -320,7 +293,7 @@ class _Folder:
     def _Compare(self, node: ast.Compare, frame: _Frame) -> Value:
         operands = [self.scalar(each, frame) for each in (node.left, *node.comparators)]
         constant = all(isinstance(each, ast.Constant) for each in operands)
-        if constant or not all(isinstance(op, _COMPARISONS) for op in node.ops):
+        if constant or not all(isinstance(op, COMPARISONS) for op in node.ops):
             raise CannotFold(_said(node, frame, "a comparison"))
         return self.made(ast.Compare(operands[0], node.ops, operands[1:]))
 
@@ -364,7 +337,7 @@ class _Folder:
 
     def _method(self, node: ast.Call, base: Value, name: str, frame: _Frame) -> Value:
         """A method of a plain value."""
-        if name not in _METHODS or node.keywords or isinstance(base, Record):
+        if name not in METHODS or node.keywords or isinstance(base, Record):
             raise CannotFold(_said(node, frame, "a call"))
         args = [self.scalar(each, frame) for each in node.args]
         receiver = self.block.scalar(base)
@@ -384,7 +357,7 @@ class _Folder:
         self._may_read(base, name, node, frame)
         live = own_attribute(base.live, name)
         kind = type(live)
-        forward = _forward_of(kind)
+        forward = forward_of(kind)
         if forward is None or self.depth == _DEPTH or self.owner in kind.__mro__:
             raise CannotFold(_said(node, frame, "a call"))
         try:
@@ -397,7 +370,7 @@ class _Folder:
         self.block.add(ast.Assign([ast.Name(variable, ast.Store())], _attribute(base.name, name)))
         self.block.check(f"_type({variable}) is {self._class(kind)}")
         self.block.add(*ast.parse(f"{variable}.forward()").body)
-        self.premises.add(kind, _CLASS_NAMES)
+        self.premises.add(kind, CLASS_NAMES)
         self.premises.add_function(forward)
         self.premises.add_function(STRAIGHT[CALL])
         first = source.node.args.posonlyargs + source.node.args.args
@@ -424,25 +397,6 @@ class _Folder:
         name = f"_class{len(self.classes)}"
         self.classes[name] = kind
         return name
-
-
-def _forward_of(kind: type) -> FunctionType | None:
-    """The `forward` of a class of operators that can be read, or None."""
-    forward = type_lookup(kind, "forward")
-    if not isinstance(forward, FunctionType) or type_lookup(kind, "__call__") is not STRAIGHT[CALL]:
-        return None
-    if not _is_readable(kind) or STRAIGHT[CALL].__code__ is not STRAIGHT[CODE]:
-        return None
-    code = forward.__code__
-    if (
-        is_replacement(code)
-        or code.co_freevars
-        or code.co_cellvars
-        or code.co_flags & (0x20 | 0x0C | 0x280)
-    ):
-        return None
-    by_name = code.co_argcount + code.co_kwonlyargcount == 2 and code.co_posonlyargcount < 2
-    return forward if by_name and code.co_argcount and code.co_varnames[1] == "inputs" else None
 
 
 def _is_interned(key: object) -> TypeGuard[str]:

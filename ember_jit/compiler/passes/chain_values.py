@@ -20,6 +20,26 @@ from typing import Any
 
 from ember_jit.runtime.speculation import SCALARS
 
+ARITHMETIC = (
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.FloorDiv,
+    ast.Mod,
+    ast.BitAnd,
+    ast.BitOr,
+    ast.BitXor,
+)
+COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
+#: methods of `str` that give plain values for plain values
+METHODS = frozenset(
+    {"capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "index", "isalnum", "isalpha",
+     "isdigit", "islower", "isspace", "istitle", "isupper", "ljust", "lower", "lstrip", "removeprefix",
+     "removesuffix", "replace", "rfind", "rindex", "rjust", "rstrip", "startswith", "strip", "swapcase", "title",
+     "upper", "zfill", "bit_length", "is_integer", "conjugate"}
+)  # fmt: skip
+
 _VARIABLE = re.compile(r"_v\d+")
 #: no call, in which threads could switch, and no `in`, which would ask the metaclass
 _IS_SCALAR = " or ".join(
