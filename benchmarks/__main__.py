@@ -19,6 +19,7 @@ COMMANDS = {
         "share of functions compiled, effects known and calls overlapped",
     ),
     "transforms": ("benchmarks.transforms", "vmap and pmap against loops and pools"),
+    "numeric": ("benchmarks.numeric", "fused array arithmetic against NumPy, numexpr and Numba"),
     "bundles": ("benchmarks.bundles", "start to first result, and loading, with bundles"),
     "memory": ("benchmarks.memory", "objects, blocks and threads left by 10,000 calls"),
 }

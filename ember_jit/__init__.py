@@ -25,6 +25,7 @@ from ember_jit.errors import EffectViolation, EmberError
 from ember_jit.operators import Operator
 from ember_jit.runtime import dispatch as _dispatch
 from ember_jit.runtime.dispatch import disable_structural_jit
+from ember_jit.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ember_jit.aot.build import compile  # noqa: A004 - as `re.compile` does
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
 
-__version__ = "0.1.0"
 __all__ = [
     "XCSAPI",
     "DeviceMesh",

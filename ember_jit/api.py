@@ -15,7 +15,7 @@ from ember_jit.runtime.first_instance import compile_first_instance
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
-from ember_jit.runtime.triage import reason_to_leave
+from ember_jit.runtime.triage import may_be_numeric, reason_to_leave
 
 T = TypeVar("T")
 _FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
@@ -24,6 +24,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "effects": ("infer", "strict"),
     "assume": (None, "stateless"),
     "speculate": ("pure", "query"),
+    "numerics": ("strict", "fast"),
 }
 
 
@@ -39,6 +40,7 @@ def structural_jit(
     assume: str | None = None,
     max_extra_calls: int | None = None,
     speculate: str = "pure",
+    numerics: str = "strict",
 ) -> Callable[[T], T]: ...
 def structural_jit(target: Any = None, /, **options: Any) -> Any:
     """Compile an operator class, an operator, or a function: the same program, sooner.
@@ -57,6 +59,8 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
         assume: "stateless" counts operators of unknown effect as `query`.
         max_extra_calls: calls that may have started when an earlier one raises; 0 withdraws the licence.
         speculate: what the tracing fallback may prefetch.
+        numerics: "strict" keeps NumPy's very bits, warnings and errors in fused array arithmetic; "fast" allows 4
+            ULP a function and sums in any order.
 
     Raises:
         OptionError: an option or its value does not exist.
@@ -207,7 +211,7 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if is_replacement(code):
         return
     reason = reason_to_leave(code, single)
-    if reason:
+    if reason and not may_be_numeric(function, code):
         register_left_alone(function, options, reason)
     else:
         provider.prepare()

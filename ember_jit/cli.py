@@ -1,4 +1,4 @@
-"""The command line: `ember-jit demo|explain|dump|bench|compile|inspect`.
+"""The command line: `ember-jit demo|explain|dump|bench|compile|inspect|cache`.
 
 What a command needs is imported when it runs, so that `--help` is quick.  A mistake of the user's ends
 with one line and exit status 2.
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from ember_jit import __version__
 from ember_jit.errors import EmberError
+from ember_jit.version import __version__
 
 if TYPE_CHECKING:
+    from ember_jit.runtime.native.store import Store
     from ember_jit.targets import Target
 
 P = ParamSpec("P")
@@ -155,6 +156,46 @@ def bench(target: str, inputs_text: str, init: str | None, repeat: int, as_json:
     click.echo(json.dumps(made.to_dict(), indent=2) if as_json else bench_text(made))
     if not made.identical and made.repeatable:
         sys.exit(DIFFERENT)
+
+
+@main.group()
+def cache() -> None:
+    """The cache of compiled numeric kernels on disk."""
+
+
+@cache.command("info")
+def cache_info() -> None:
+    """Say where the cache is, what it holds, and its limit."""
+    found = _store()
+    if found is None:
+        click.echo("the cache is off (EMBER_JIT_CACHE=off)")
+        return
+    usage = found.usage()
+    click.echo(f"folder  {found.folder}")
+    click.echo(f"kernels {usage.files}")
+    click.echo(f"bytes   {usage.size} of {found.limit}")
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Remove all kernels from the cache."""
+    found = _store()
+    if found is None:
+        click.echo("the cache is off (EMBER_JIT_CACHE=off)")
+        return
+    removed = found.clear()
+    left = found.usage().files
+    click.echo(f"removed {removed.files} kernels ({removed.size} bytes) from {found.folder}")
+    if left:
+        raise Mistake(
+            f"{left} kernels in {found.folder} could not be removed; is it yours to write?"
+        )
+
+
+def _store() -> Store | None:
+    from ember_jit.runtime.native.store import store
+
+    return store()
 
 
 @main.command("compile")

@@ -52,6 +52,7 @@ _CHECKS: dict[str, tuple[Check, str]] = {
         "a whole number of at least 2",
     ),
     "speculate": _one_of("pure", "query"),
+    "numerics": _one_of("strict", "fast"),
     "force_trace": _one_of(False, True),
     "recursive": _one_of(False, True),
     "num_workers": _whole(1),
@@ -130,8 +131,8 @@ class JITOptions(_Options):
         sample_input: compile the first instance when it is made, for inputs like this one; nothing is run.
         force_trace: record calls and prefetch instead of compiling from source.
         recursive: operators that a compiled one holds are compiled too.
-        execution_strategy, parallel_threshold, max_workers, effects, assume, max_extra_calls, speculate:
-            as for `structural_jit`.
+        execution_strategy, parallel_threshold, max_workers, effects, assume, max_extra_calls, speculate,
+            numerics: as for `structural_jit`.
     """
 
     sample_input: Any = None
@@ -144,6 +145,7 @@ class JITOptions(_Options):
     assume: str | None = None
     max_extra_calls: int | None = None
     speculate: str = "pure"
+    numerics: str = "strict"
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -17,12 +17,14 @@ from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE
 from ember_jit.compiler.analysis.infer import Inference
 from ember_jit.compiler.analysis.notes import Notes, take_notes
+from ember_jit.compiler.analysis.patience import Patience, runs
 from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.chain import ChainCode, link_chain
 from ember_jit.compiler.codegen.issue import Issue, IssueEmitter
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs, straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
+from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
 from ember_jit.compiler.passes.chain import Chain, fold
 from ember_jit.compiler.passes.chain_values import CannotFold
 from ember_jit.compiler.passes.continues import without_continues
@@ -39,10 +41,11 @@ from ember_jit.ir.verifier import verify
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.epoch import watchers
+from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.plan import Plan, Verdict
 from ember_jit.runtime.triage import reason_to_leave
 
-_RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*)$")
+_RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 _inferences: dict[tuple[str, bool], Inference] = {}
 
 
@@ -60,6 +63,8 @@ class Artifacts:
         straight: its straight form, where nothing overlaps.
         chain: the attempt that it makes first, where it is a chain.
         not_folded: why it is none.
+        numeric: the sites of its numeric regions.
+        kernels: its definition with kernels, where there is nothing else.
         timings: seconds per stage.
     """
 
@@ -72,6 +77,8 @@ class Artifacts:
     straight: Straight | None = None
     chain: Chain | None = None
     not_folded: str = ""
+    numeric: list[Site] = field(default_factory=list)
+    kernels: ast.FunctionDef | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -121,6 +128,21 @@ def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
     """What the runtime must know of a live callable."""
     effect = inference.met(callee)
     return verdict_on(callee, effect, options)
+
+
+def entrance(inference: Inference, options: Options) -> Callable[[Any], Any]:
+    """Gives what to call instead of a live callable: a compiled stand-in, or the callable itself."""
+    patience = Patience[bool]()
+
+    def enter(callee: Any) -> Any:
+        kind = runs(callee)
+        if patience.spent(kind):
+            return callee
+        found = stand_in(callee, inference.met(callee), options)
+        patience.looked(kind, True, in_vain=found is None)
+        return found or callee
+
+    return enter
 
 
 def compile_unit(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
@@ -174,12 +196,21 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     clock = _Clock(artifacts.timings)
     built = build(function, unit.original, unit.options, owner, artifacts, clock.lap, unit.bound)
     if isinstance(built, str):
-        code = _chain(unit, function, owner, clock) if built == IN_ORDER else None
-        if code is None:
-            unit.stats.left_alone = built
-        return None if code is None else (code, Plan(unit.name))
+        made = _numeric_alone(unit, function, owner, built, clock)
+        if made is None and built == IN_ORDER:
+            code = _chain(unit, function, owner, clock)
+            if code is not None:
+                unit.stats.left_alone = ""
+                return code, Plan(unit.name)
+        return made
     plan = built.plan
-    code = link_in_place(unit, built.source, built.node, built.live)
+    numeric = numeric_form(unit, function, built.node, _receiver(unit, function, owner))
+    artifacts.numeric = numeric.sites
+    if artifacts.retire is not None:
+        artifacts.retire = numeric.node
+    elif artifacts.straight is not None:
+        artifacts.straight.node = numeric.node
+    code = link_in_place(unit, built.source, numeric.node, {**built.live, **numeric.live})
     if code is None:
         unit.stats.left_alone = UNFIT
         return None
@@ -187,7 +218,7 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan] | None
     if artifacts.retire is not None:
         _answer(plan, unit.options, inference_for(unit.options))
     clock.lap("link")
-    if artifacts.straight is not None:
+    if artifacts.straight is not None and not numeric.sites:
         unit.ordinary = code
         code = _chain(unit, function, owner, clock) or code
     return code, plan
@@ -201,6 +232,35 @@ def _chain(unit: Unit, function: FunctionType, owner: Any, clock: _Clock) -> Cod
     code = _attempt(unit, source, owner)
     clock.lap("chain")
     return code
+
+
+def _numeric_alone(
+    unit: Unit, function: FunctionType, owner: Any, reason: str, clock: _Clock
+) -> tuple[CodeType, Plan] | None:
+    """What becomes of a function that is left alone for `reason`, unless it has numeric regions."""
+    unit.stats.left_alone = reason
+    if not may_be_numeric(unit, function):
+        return None
+    try:
+        source = unit.artifacts.source = source_of(function, unit.original)
+    except NoSource:
+        return None
+    if _reserved_name(source, unit.original):
+        return None
+    numeric = numeric_form(unit, function, source.node, _receiver(unit, function, owner))
+    clock.lap("numeric regions")
+    code = link_in_place(unit, source, numeric.node, numeric.live) if numeric.sites else None
+    clock.lap("link")
+    if code is None:
+        return None
+    unit.stats.left_alone = ""
+    unit.artifacts.numeric, unit.artifacts.kernels = numeric.sites, numeric.node
+    return code, Plan(unit.name)
+
+
+def _receiver(unit: Unit, function: FunctionType, owner: Any) -> Any:
+    """The operator that the first parameter is, or None."""
+    return owner if unit.bound or _is_method(function, owner) else None
 
 
 IN_ORDER = "no two of its calls could be in flight at once"
@@ -338,7 +398,7 @@ def _answer(plan: Plan, options: Options, inference: Inference) -> None:
     """Have the runtime's questions about live callables answered by the analysis."""
     plan.classify = lambda callee: verdict_of(callee, inference, options)
     if options.recursive:
-        plan.enter = lambda callee: stand_in(callee, inference.met(callee), options) or callee
+        plan.enter = entrance(inference, options)
 
 
 def _can_enter(fact: CallFact, inference: Inference, options: Options) -> bool:

@@ -96,7 +96,6 @@ class Program:
 def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """What the plan asks of the compiler: the verdict on a callable, and its stand-in."""
     from ember_jit.compiler import driver  # the compiler is loaded by who uses it
-    from ember_jit.compiler.standin import stand_in
 
     chosen = Options(
         execution_strategy=options.scheduler,
@@ -108,7 +107,7 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
     inference = driver.inference_for(chosen)
     return (
         lambda callee: driver.verdict_of(callee, inference, chosen),
-        lambda callee: stand_in(callee, inference.met(callee), chosen) or callee,
+        driver.entrance(inference, chosen),
     )
 
 

@@ -10,6 +10,9 @@
     retire.py            the retire program: the function as it runs now
     straight.py          the same where nothing overlaps: calls go straight to `forward`
     chain.py             what it attempts first, where its operators can be computed in place
+    kernels.py           the same where there are numeric regions alone
+    region-0.py          a numeric region as a Python function
+    region-0-kernel-0.*  each of its kernels: kernel IR and cost (.txt), LLVM IR (.ll), assembly (.s)
     timings.txt          how long each stage of the compiler took
 
 The generated programs are Python that parses.  Names and text are the same from run to run, times apart.
@@ -36,6 +39,7 @@ from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
+from ember_jit.report.regions import region_files
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
@@ -52,6 +56,7 @@ _TITLES = {
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
     "chain.py": "what it attempts first: its operators computed in place",
+    "kernels.py": "the function as it runs now: kernels stand in front of numeric regions",
     "timings.txt": "how long each stage of the compiler took",
 }
 
@@ -111,6 +116,14 @@ def _write(found: Survey, directory: Path) -> list[Path]:
 
 
 def _title(name: str) -> str:
+    if name.startswith("region-"):
+        endings = {
+            "py": "a numeric region",
+            "txt": "a kernel: IR and cost",
+            "ll": "its LLVM IR",
+            "s": "its assembly",
+        }
+        return endings[name.rpartition(".")[2]]
     other = (
         "what this stage changed in the IR" if name.endswith(".diff") else "the IR after this stage"
     )
@@ -144,6 +157,9 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         yield "straight.py", straight_text(title, artifacts.straight, source)
     if artifacts.chain is not None and source is not None:
         yield "chain.py", chain_text(title, artifacts.chain, source)
+    if artifacts.kernels is not None:
+        yield "kernels.py", kernels_text(artifacts.kernels, source)
+    yield from region_files(artifacts.numeric)
     if artifacts.timings:
         yield "timings.txt", timings_text(artifacts.timings)
 
@@ -208,6 +224,17 @@ def straight_text(title: str, made: Straight, source: Source) -> str:
             lines.append(f"{indent}# line {number}: {source.line(number)}")
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def kernels_text(node: ast.FunctionDef, source: Source | None) -> str:
+    """A function with kernels as Python: `_kernel_0` is the site of region 0."""
+    where = f" ({source.filename}:{source.first})" if source is not None else ""
+    head = (
+        f"# {node.name}{where} with its kernels.\n"
+        "# entry: the kernel that was right last time; again: another, made if need be; miss: none fits,\n"
+        "# and the statements run as they were written.\n\n"
+    )
+    return head + re.sub(r"'<ember_jit kernel (\d+)>'", r"_kernel_\1", ast.unparse(node)) + "\n"
 
 
 def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:

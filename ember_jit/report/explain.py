@@ -38,6 +38,7 @@ from ember_jit.report.explanation import (
     Runs,
     Step,
 )
+from ember_jit.report.regions import regions_of
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
 from ember_jit.report.why import (
@@ -126,6 +127,7 @@ def explanation_of(found: Survey) -> Explanation:
         Runs(stats.runs, stats.issued, round(stats.compile_seconds * 1e3, 3), _stages(found)),
         (*found.remarks, *_why_not_computed(found)),
         _recorded(found),
+        regions_of(found.artifacts.numeric),
     )
 
 
@@ -142,7 +144,7 @@ def _recorded(found: Survey) -> tuple[Recorded, ...]:
                 *(_origin(each) for each in entry.args),
                 *(f"{name}: {_origin(each)}" for name, each in entry.kwargs.items()),
             ),
-            entry.standing.ahead,
+            entry.standing is not None and entry.standing.ahead,
         )
         for (site, count), entry in tracer.last.items()
     )
@@ -189,6 +191,11 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
             f"nothing could overlap; {many} of {sites} calls {'is' if many == 1 else 'are'} "
             "computed in place, without the operator's frames"
         )
+    if found.artifacts.kernels is not None:
+        overlap = "nothing could overlap"
+    regions = len(found.artifacts.numeric)
+    if regions:
+        overlap += f"; {regions} numeric region{'s' if regions > 1 else ''}"
     if found.status == status.COMPILED:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:
@@ -196,7 +203,7 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     if found.status == status.TRACED:
         why = f" ({found.reason})" if found.reason else ""
         last = found.unit.tracer.last
-        known = sum(entry.standing.ahead for entry in last.values())
+        known = sum(1 for entry in last.values() if entry.standing and entry.standing.ahead)
         return f"traced{why}: {known} of {len(last)} recorded calls may be started ahead"
     if found.status == status.LEFT_ALONE:
         return f"left alone: {found.reason}"

@@ -111,6 +111,47 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
+class Specialised:
+    """One kernel of a numeric region, or a combination of values that gets none.
+
+    Attributes:
+        seen: what the values were at first: types and shapes (a kernel serves all lengths).
+        outcome: "a kernel", with what making it took and how fast it was; or why there is none.
+    """
+
+    seen: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One numeric region.
+
+    Attributes:
+        number: its number in the function.
+        first, last: its lines.
+        text: its source.
+        inputs: what comes in.
+        fused: the operations that become one kernel.
+        outputs: the variables that come out; "" for a value of its last statement.
+        boundary: where it ends, and why: `line: reason`.
+        specialised: what has been met so far.
+        left: why it is not tried any more, or empty.
+    """
+
+    number: int
+    first: int
+    last: int
+    text: str
+    inputs: tuple[str, ...]
+    fused: tuple[str, ...]
+    outputs: tuple[str, ...]
+    boundary: str
+    specialised: tuple[Specialised, ...]
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """One call that the tracing fallback has recorded.
 
@@ -145,6 +186,7 @@ class Explanation:
         critical_path: the longest chain of calls that wait for each other.
         parts: the operators that it holds.
         recorded: what the last run of a traced function has called, in order.
+        regions: its numeric regions.
         internal_errors: bugs of ember_jit that were met [EMB010].
         runs: what has happened so far.
         remarks: what else is worth knowing.
@@ -165,6 +207,7 @@ class Explanation:
     runs: Runs = Runs()
     remarks: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    regions: tuple[Region, ...] = ()
 
     @property
     def pairs(self) -> int:

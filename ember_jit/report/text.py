@@ -24,6 +24,7 @@ def explanation_text(made: Explanation) -> str:
         ("barriers (everything outstanding is joined first)", _barriers(made)),
         ("left in order", _left_alone(made)),
         (_path_title(made), _path(made)),
+        ("numeric regions (each one kernel, where the values are arrays)", _regions(made)),
         ("operators it holds", _parts(made)),
         ("recorded in the last run", _recorded(made)),
         ("so far", _runs(made)),
@@ -95,6 +96,22 @@ def _path(made: Explanation) -> Iterator[str]:
     for index, step in enumerate(made.critical_path):
         loop = f"   [{step.loop}]" if step.loop else ""
         yield f"  {'->' if index else '  '} #{step.number:<3} line {step.line:<5} {_short(step.text, 60)}{loop}"
+
+
+def _regions(made: Explanation) -> Iterator[str]:
+    for region in made.regions:
+        where = f"line {region.first}"
+        if region.last != region.first:
+            where = f"lines {region.first}-{region.last}"
+        yield f"  {where}: {_short(region.text)}"
+        out = ", ".join(name or "a value" for name in region.outputs)
+        yield from _wrapped(f"fused: {', '.join(region.fused)}")
+        yield from _wrapped(f"in: {', '.join(region.inputs)}; out: {out}")
+        yield from _wrapped(f"ends at {region.boundary}")
+        for each in region.specialised:
+            yield from _wrapped(f"{', '.join(each.seen)}: {each.outcome}")
+        if region.left:
+            yield from _wrapped(f"not tried any more: {region.left}")
 
 
 def _parts(made: Explanation) -> Iterator[str]:

@@ -23,6 +23,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
+from ember_jit.runtime.numeric import holds_arrays
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
@@ -100,6 +101,7 @@ class Options:
     trace: bool = False
     force_trace: bool = False
     recursive: bool = True
+    numerics: str = "strict"
 
 
 @dataclass(slots=True)
@@ -167,6 +169,7 @@ class Unit:
         self.ordinary: CodeType | None = None  # what runs where a chain's attempt does not
         self.attempt_left_out = ""  # why it makes none any more
         self.bound = False  # the first argument is `self`, although the function stands in no class
+        self.meets_arrays = False  # its first call had arrays among its arguments
         self._compile = compiler
         self._lock = threading.RLock()
         self._settled = False
@@ -186,6 +189,7 @@ class Unit:
         assert function is not None
         if _disabled.get():
             return twin_of(function, self.original)(*args, **kwargs)
+        self.meets_arrays = holds_arrays(args, kwargs)
         try:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
@@ -269,14 +273,19 @@ class Unit:
         if _disabled.get():
             return
         self._misses += 1
+        if self._misses >= MISSES:
+            self.put_back(
+                f"its operators were of other classes than at the first call, {MISSES} times"
+            )
+
+    def put_back(self, why: str) -> None:
+        """Give the function its own code back, for good."""
         function = self.function()
-        if self._misses < MISSES or function is None or function.__code__ is not self._placed:
+        if function is None or function.__code__ is not self._placed:
             return
         put_code(function, self.original)
         self.stats.compiled = False
-        self.stats.left_alone = (
-            f"its operators were of other classes than at the first call, {MISSES} times"
-        )
+        self.stats.left_alone = why
 
     def without_attempt(self, reason: str) -> None:
         """The chain's attempt has come to nothing too often: put the ordinary code in place."""

@@ -100,10 +100,20 @@ class Pool:
         """Whether `worker`, one of the threads, has nothing to do."""
         return worker in self._idle
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether a thread is there that has nothing to do."""
+        return bool(self._idle)
+
     @staticmethod
     def is_worker(thread: threading.Thread) -> bool:
         """Whether `thread` is a worker of a pool."""
         return isinstance(thread, _Worker)
+
+    @property
+    def busy(self) -> int:
+        """Threads that are at work now."""
+        return self._count - len(self._idle)
 
     @property
     def threads(self) -> int:

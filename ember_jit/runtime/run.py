@@ -58,7 +58,7 @@ class Run(OrderingRun):
         self.waiting = None
         self.verdicts = {}
         self.type_verdicts = {}
-        self.invited = False
+        self.invited = 0
         self.progress = 0
         self.short = 0
         self.busy = 0.0

@@ -63,7 +63,7 @@ class WorkingRun(SettlingRun):
     counts_cpu = False  # whether `busy` is asked for
     limit: int  # calls that may be in flight
     running: int  # calls that are
-    invited: bool  # a thread has been called in, and has not come yet
+    invited: int  # threads that have been called in and have not come yet
     closed: bool  # the function has been left
     progress: int  # calls that have ended
     short: int  # those of them that took next to no time
@@ -79,16 +79,21 @@ class WorkingRun(SettlingRun):
         While calls have been brisk (tens of microseconds), a thread would cost more than it saves: they
         are left to the caller's thread, and the watch starts the rest if one of them takes long after all.
         """
-        if not self._queue or self.invited or self.running >= self.limit:
+        room = min(len(self._queue), self.limit - self.running)
+        if self.invited >= room:
             return
         if self.plan.brisk >= BRISK_CALLS and not self.unleashed:
             if not self.watched:
                 self.watched = True
                 watch(self)
-        elif shared_pool().submit(self.work):
-            self.invited = True
-        else:
-            self._wake_caller()  # there are no threads: it makes the calls itself
+            return
+        pool = shared_pool()
+        # threads that have to be started first are started now: once the interpreter is ending, none can be
+        while self.invited < room and not (self.invited and pool.has_idle):
+            if not pool.submit(self.work):
+                self._wake_caller()  # there are no threads: it makes the calls itself
+                return
+            self.invited += 1
 
     def _take(self) -> Cell | None:
         """Claim the next call, if one more may be in flight."""
@@ -136,7 +141,7 @@ class WorkingRun(SettlingRun):
     def work(self) -> None:
         """On a thread that was invited: make calls as long as there are any."""
         with self.lock:
-            self.invited = False
+            self.invited = max(0, self.invited - 1)
             cell = self._take()
             self._invite()
         self._catch_up()

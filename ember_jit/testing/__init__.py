@@ -4,6 +4,7 @@
     eager(op)(inputs=...)                 the plain run
     with record_schedule() as schedule    what overlapped
     with fake_clock() as clock            virtual time: leaves sleep on `clock`, or have a `fake_latency`
+    wait_for_kernels()                    the kernels that calls have asked for are made
 
 With pytest there are the fixtures `ember_schedule` and `ember_clock` (`testing.plugin`).  Names are imported
 when they are first asked for.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ember_jit.protocols import ExecutorLike, OperatorLike
     from ember_jit.testing.clock import FakeClock, fake_clock
+    from ember_jit.testing.kernels import wait_for_kernels
     from ember_jit.testing.latency import fake_latency
     from ember_jit.testing.plain import eager
     from ember_jit.testing.same import assert_same
@@ -31,6 +33,7 @@ __all__ = [
     "fake_clock",
     "fake_latency",
     "record_schedule",
+    "wait_for_kernels",
 ]
 _HOMES = {
     "ExecutorLike": "protocols",
@@ -42,6 +45,7 @@ _HOMES = {
     "fake_clock": "testing.clock",
     "fake_latency": "testing.latency",
     "record_schedule": "testing.schedule",
+    "wait_for_kernels": "testing.kernels",
 }
 
 

@@ -125,6 +125,36 @@ def test_a_warning_turned_into_an_error_comes_once_and_the_code_still_runs() -> 
     run(program)
 
 
+NUMERIC = """
+import numpy as np
+from ember_jit import explain, jit
+from ember_jit.testing import wait_for_kernels
+
+@jit
+def softmax(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+x = np.arange(4.0)
+for kind in "dfdf":
+    softmax(x.astype(kind))
+    wait_for_kernels()
+for _ in range(100):
+    assert softmax(x).tobytes() == (np.exp(x - 3.0) / np.exp(x - 3.0).sum()).tobytes()
+assert "llvmlite" in str(explain(softmax))
+"""
+
+
+@pytest.mark.parametrize("error", ["missing", "broken"])
+def test_without_llvmlite_and_numba_arrays_are_left_to_numpy(error: str) -> None:
+    hidden = "".join(HIDE.format(name=name, error=ERRORS[error]) for name in ("llvmlite", "numba"))
+    program = 'import os\nos.environ["EMBER_JIT_CACHE"] = "off"\n' + hidden
+    done = run(program + 'warnings.simplefilter("always")\n' + NUMERIC)
+    assert done.stderr.count("Warning") == 1, done.stderr
+    assert LOST["llvmlite"] in done.stderr
+    assert "program.py:" in done.stderr.splitlines()[0], "it points at the user's code"
+
+
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("name", sorted(LOST))
 def test_each_library_has_one_clear_warning(name: str, error: str) -> None:

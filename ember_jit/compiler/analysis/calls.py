@@ -88,7 +88,7 @@ def _known_callee(
     body: BodyAnalysis, node: ast.Call, callee: Known | Method, args: list[Abstract]
 ) -> Abstract:
     found = (
-        body.inference.of_method(callee.function, callee.owner)
+        body.inference.met_method(callee.function, callee.owner)
         if isinstance(callee, Method)
         else body.inference.of(callee.obj)
     )

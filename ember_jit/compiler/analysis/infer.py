@@ -29,7 +29,7 @@ from ember_jit.compiler.analysis.facts import (
     protocol_guards,
     same_function,
 )
-from ember_jit.compiler.analysis.patience import Patience, alike
+from ember_jit.compiler.analysis.patience import Alike, Patience, Thrift, alike
 from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
@@ -40,9 +40,6 @@ from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, t
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
-_NOT_LOOKED_INTO = unknown_effect(
-    "nothing could be inferred of others of its kind, and it was not looked into"
-)
 
 
 class _Progress(threading.local):
@@ -59,6 +56,9 @@ class Inference:
     Args:
         trust: "infer" follows source; "strict" believes declarations alone.
         stateless: an operator whose effects are unknown counts as `query`.
+
+    Attributes:
+        thrift: for those who look at callables while the program runs: when that is worth its price.
     """
 
     def __init__(self, *, trust: str = "infer", stateless: bool = False) -> None:
@@ -66,7 +66,8 @@ class Inference:
         self.stateless = stateless
         self._cache: dict[tuple[int, int], tuple[Any, Inferred]] = {}
         self._progress = _Progress()
-        self._patience = Patience()
+        self._patience = Patience[Effect]()
+        self.thrift = Thrift()
 
     # ------------------------------------------------------------------ entry points
     def effect(self, obj: Any) -> Effect:
@@ -75,18 +76,33 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        if self._is_remembered(obj) or (kind := alike(obj)) is None:
-            return self.effect(obj)
-        if self._patience.is_spent(kind):
-            return _NOT_LOOKED_INTO
-        effect = self.effect(obj)
-        self._patience.looked(kind, effect.kind == UNKNOWN and effect.label is None)
-        return effect
+        return self._patiently(_entry_of(obj), alike(obj), lambda: self.of(obj)).effect
 
-    def _is_remembered(self, obj: Any) -> bool:
-        key, owner = _entry_of(obj)
+    def met_method(self, function: Any, owner: Any) -> Inferred:
+        """The same for `function` bound to `owner`, with its guards."""
+        return self._patiently(
+            ((id(function), id(owner)), owner),
+            alike(MethodType(function, owner)),
+            lambda: self.of_method(function, owner),
+        )
+
+    def _patiently(
+        self,
+        entry: tuple[tuple[int, int], Any],
+        kind: Alike | None,
+        infer: Callable[[], Inferred],
+    ) -> Inferred:
+        key, owner = entry
         found = self._cache.get(key)
-        return found is not None and found[0]() is owner
+        if kind is None or (found is not None and found[0]() is owner):
+            return infer()
+        known = self._patience.spent(kind)
+        if known is not None:
+            return Inferred(replace(known, evidence=f"as of others of its kind: {known.evidence}"))
+        result = infer()
+        effect = result.effect
+        self._patience.looked(kind, effect, effect.kind == UNKNOWN and effect.label is None)
+        return result
 
     def of(self, obj: Any) -> Inferred:
         """The effect of calling `obj`, with its guards."""

@@ -6,11 +6,13 @@ jit(f, force_trace=True)  the same for any function
 
 from __future__ import annotations
 
+from time import perf_counter
 from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.compiler.analysis.facts import PURE, QUERY
 from ember_jit.compiler.analysis.infer import Inference
+from ember_jit.compiler.analysis.patience import runs
 from ember_jit.compiler.standin import quiet_twin
 from ember_jit.compiler.tracing.instrument import instrument
 from ember_jit.config import config
@@ -31,7 +33,7 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
     tracer = Tracer(
         function,
         unit.original,
-        lambda callee: standing_of(callee, inference, options),
+        lambda callee, seconds: standing_of(callee, inference, options, seconds),
         limit,
         options.execution_strategy == "parallel",
         lambda: options.execution_strategy != "sequential" and not is_disabled() and not heard(),
@@ -48,8 +50,26 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
     return made.code
 
 
-def standing_of(callee: Any, inference: Inference, options: Options) -> Standing:
-    """Whether a live callable may be started ahead by the fallback."""
+def standing_of(
+    callee: Any, inference: Inference, options: Options, seconds: float | None
+) -> Standing | None:
+    """Whether a live callable may be started ahead by the fallback.
+
+    Args:
+        callee: what is called.
+        inference: looks into it.
+        options: of the traced function.
+        seconds: how long a call has taken, if the answer can wait until looking is worth its price.
+
+    Returns:
+        None if it has not been looked into.
+    """
+    kind = None
+    if seconds is not None:
+        kind = runs(callee)
+        if not inference.thrift.affords(kind, seconds):
+            return None
+    began = perf_counter()
     try:
         effect = inference.met(callee)
     except RecursionError:  # no room on the stack to look: nothing is known
@@ -57,4 +77,6 @@ def standing_of(callee: Any, inference: Inference, options: Options) -> Standing
     kinds = (PURE, QUERY) if options.speculate == "query" else (PURE,)
     worth = effect.declared or effect.operator or effect.blocking
     ahead = effect.kind in kinds and worth and quiet_twin(callee, effect) == (True, None)
+    if kind is not None:
+        inference.thrift.looked(kind, perf_counter() - began, not ahead)
     return Standing(effect.schedulable, ahead, effect.declared)

@@ -43,7 +43,7 @@ _lock = threading.RLock()  # a finalizer, which may run anywhere, may call a tra
 
 
 class Standing(NamedTuple):
-    """What is known of one live callable.
+    """What is known of one live callable that was looked into.
 
     Attributes:
         known: its effects are known: it changes nothing.
@@ -56,13 +56,16 @@ class Standing(NamedTuple):
     declared: bool
 
 
+Classify = Callable[[Any, float | None], Standing | None]
+
+
 @dataclass(slots=True)
 class Entry:
     """One call of a recorded run."""
 
     name: str
     callee: Callable[[], Any]
-    standing: Standing
+    standing: Standing | None  # None: its calls are too short to be worth a look
     args: tuple[Template, ...]
     kwargs: dict[str, Template]
     seconds: float = 0.0
@@ -95,7 +98,8 @@ class Tracer:
     Args:
         function: the function, whose code was replaced.
         original: its own code.
-        classify: asks the compiler for the standing of a live callable.
+        classify: asks the compiler for the standing of a live callable; given how long a call has taken, it
+            answers None while looking would cost more than such calls do.
         limit: calls that may be in flight.
         eager: start calls however short they are.
         enabled: whether calls made here and now may be started ahead; asked at each entry, and before each start.
@@ -106,7 +110,7 @@ class Tracer:
         self,
         function: FunctionType,
         original: CodeType,
-        classify: Callable[[Any], Standing],
+        classify: Classify,
         limit: int,
         eager: bool,
         enabled: Callable[[], bool],
@@ -244,12 +248,13 @@ class TraceRun:
             key = (site, number)
             flight = self.flights.pop(key, None)
             taken = flight is not None and self._lands(flight, callee, args, kwargs)
-            standing = self.tracer.classify(callee)
-            if not standing.known and self.flights:
-                self._join()
+            standing = None
+            if self.flights or self.tracer.eager:
+                standing = self._look(callee)
+                assert standing is not None
+                if not standing.known:
+                    self._join()
             reference = _reference(callee)
-            if standing.ahead:
-                self._most = _MOST_CALLS
             if reference is None or len(self.recorded) >= self._most:
                 return callee
             template = self.places.template
@@ -278,9 +283,13 @@ class TraceRun:
         pending, self._pending = self._pending, None
         if pending is None or pending.key[0] != site:
             return
+        entry = pending.entry
         if not pending.taken:
-            pending.entry.seconds = perf_counter() - pending.began
-        self.recorded[pending.key] = pending.entry
+            entry.seconds = perf_counter() - pending.began
+        if entry.standing is None and entry.seconds >= SHORT_CALL:
+            callee = entry.callee()
+            entry.standing = None if callee is None else self._look(callee, entry.seconds)
+        self.recorded[pending.key] = entry
         self.places.add(pending.key, value)
 
     def about_to_change(self, target: Any) -> None:
@@ -303,6 +312,12 @@ class TraceRun:
         self._join()
         self.flights.clear()
 
+    def _look(self, callee: Any, seconds: float | None = None) -> Standing | None:
+        standing = self.tracer.classify(callee, seconds)
+        if standing is not None and standing.ahead:
+            self._most = _MOST_CALLS
+        return standing
+
     # ------------------------------------------------------------------ what is started
     def _ahead(self) -> None:
         """Start the calls that are known to come, as far as their arguments are known."""
@@ -316,20 +331,21 @@ class TraceRun:
             if len(self.flights) >= tracer.limit:
                 return
             short = entry.seconds < SHORT_CALL and not tracer.eager
-            if short or not entry.standing.ahead or not tracer.trusts(site):
+            standing = entry.standing
+            if short or standing is None or not standing.ahead or not tracer.trusts(site):
                 continue
-            self._start(key, entry)
+            self._start(key, entry, standing)
 
-    def _start(self, key: Key, entry: Entry) -> None:
+    def _start(self, key: Key, entry: Entry, standing: Standing) -> None:
         callee = entry.callee()
-        if callee is None or self.tracer.classify(callee) != entry.standing:
+        if callee is None or self.tracer.classify(callee, None) != standing:
             return
         try:
             args = tuple(self.places.resolve(each) for each in entry.args)
             kwargs = {name: self.places.resolve(each) for name, each in entry.kwargs.items()}
             if not is_whole((args, kwargs)):
                 return
-            flight = Flight(key[0], callee, args, kwargs, entry.standing.declared)
+            flight = Flight(key[0], callee, args, kwargs, standing.declared)
         except (
             Unresolved,
             Unseen,
@@ -377,7 +393,7 @@ class TraceRun:
         owner = getattr(callee, "__self__", None)
         if type(owner) in (list, dict, set):
             self.about_to_change(owner)
-        elif not self.tracer.classify(callee).known:
+        elif (standing := self.tracer.classify(callee, None)) is None or not standing.known:
             self._join()
 
 

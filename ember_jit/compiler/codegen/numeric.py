@@ -1,0 +1,257 @@
+"""Kernels in a function: each numeric region is tried by its kernel first, and stays as it is for all else.
+
+    z = x - x.max()                     _go = K.on and np.exp is K.f0 and (K.errors() is K.calm and
+    e = np.exp(z)                             (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss)
+    return e / e.sum()         -->      if _go:
+                                            return _r
+                                        z = x - x.max()
+                                        ...
+
+`K` is the region's site (`runtime.numeric`), in the constants.  The user's statements keep their lines, and
+run whenever the kernel says `miss`: nothing has happened by then that anybody could see.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from ember_jit.ir.region import Input, NumericRegion
+from ember_jit.ir.syntax import copied
+
+GO, RESULT = "_go", "_r"
+RESERVED = (GO, RESULT)
+
+
+def marker(number: int) -> str:
+    """The constant that stands for the site of region `number` until linking."""
+    return f"<ember_jit kernel {number}>"
+
+
+def with_kernels(node: ast.FunctionDef, regions: list[NumericRegion]) -> None:
+    """Put the kernels of `regions`, which stand in `node`, in front of them.  Changes `node`."""
+    weaver = _Weaver(regions)
+    weaver.block(node.body)
+
+
+class _Weaver:
+    def __init__(self, regions: list[NumericRegion]) -> None:
+        self.starts = {id(each.body[0]): each for each in regions if each.body}
+        self.expressions = {id(each.expression): each for each in regions if each.expression}
+
+    def block(self, body: list[ast.stmt]) -> None:
+        """Rewrite one list of statements in place."""
+        out: list[ast.stmt] = []
+        index = 0
+        while index < len(body):
+            region = self.starts.get(id(body[index]))
+            if region is not None:
+                out += _statements(region)
+                index += len(region.body)
+                continue
+            self._inside(body[index])
+            out.append(body[index])
+            index += 1
+        body[:] = out
+
+    def _inside(self, node: ast.AST) -> None:
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if type(value) is list:
+                if value and isinstance(value[0], ast.stmt):
+                    self.block(value)
+                else:
+                    value[:] = [self._replaced(item) for item in value]
+            elif isinstance(value, ast.AST):
+                setattr(node, field, self._replaced(value))
+
+    def _replaced(self, node: Any) -> Any:
+        if not isinstance(node, ast.AST):
+            return node
+        region = self.expressions.get(id(node))
+        if region is not None and isinstance(node, ast.expr):
+            return _expression(region, node)
+        self._inside(node)
+        return node
+
+
+def _statements(region: NumericRegion) -> list[ast.stmt]:
+    """The statements of a region with its kernel in front."""
+    where = region.body[0]
+    leaves = _leaves(region)
+    out: list[ast.stmt] = [_placed(ast.Assign([_store(name)], node), node) for name, node in leaves]
+    test = _test(region, leaves)
+    if all(each.safe for each in region.inputs):
+        out.append(ast.Assign([_store(GO)], test))
+    else:
+        missing = ast.ExceptHandler(
+            _site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))]
+        )
+        out.append(ast.Try([ast.Assign([_store(GO)], test)], [missing], [], []))
+    plain = [_with_leaves(each, leaves) for each in region.body]
+    taken = _taken(region)
+    out.append(ast.If(_load(GO), taken, []))
+    if isinstance(region.body[-1], ast.Return):
+        out += plain
+    else:
+        out[-1].orelse = plain  # type: ignore[attr-defined]
+        out += [
+            ast.Assign([_store(name)], ast.Constant(None))
+            for name in (RESULT, *(n for n, _ in leaves))
+        ]
+    return [_placed(each, where) for each in out]
+
+
+def _taken(region: NumericRegion) -> list[ast.stmt]:
+    """What the region's statements do once its kernel has run."""
+    places = {step: index for index, step in enumerate(result_steps(region))}
+    out: list[ast.stmt] = []
+    named = [(name, places[step]) for name, step in region.outputs if name]
+    for statement in region.body:
+        if _is_constant(statement):
+            out.append(copied(statement, {}))
+    out += [ast.Assign([_store(name)], _part(place, len(places))) for name, place in named]
+    if region.results:
+        memo: dict[int, Any] = {}
+        last = copied(region.body[-1], memo)
+        swap = {
+            id(memo[part]): _placed(_part(places[step], len(places)), last)
+            for part, step in region.results.items()
+        }
+        out.append(_Swap(swap).visit(last))
+    return out or [ast.Pass()]
+
+
+def result_steps(region: NumericRegion) -> list[int]:
+    """The steps that the kernel returns, in order: a name and a result of one step are one object."""
+    return list(dict.fromkeys(step for _, step in region.outputs))
+
+
+def _part(place: int, count: int) -> ast.expr:
+    return (
+        _load(RESULT)
+        if count == 1
+        else ast.Subscript(_load(RESULT), ast.Constant(place), ast.Load())
+    )
+
+
+def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
+    """An expression with its kernel in front: `_r if <kernel> else <expression>`."""
+    leaves = _leaves(region)
+    test = _test(region, leaves)
+    if leaves:
+        first: list[ast.expr] = [
+            _placed(ast.NamedExpr(_store(n), leaf), leaf) for n, leaf in leaves
+        ]
+        test = ast.Subscript(ast.Tuple([*first, test], ast.Load()), ast.Constant(-1), ast.Load())
+    forget: list[ast.expr] = [ast.NamedExpr(_store(RESULT), ast.Constant(None))]
+    value = ast.Subscript(
+        ast.Tuple([_load(RESULT), *forget], ast.Load()), ast.Constant(0), ast.Load()
+    )
+    made: ast.expr = _placed(ast.IfExp(test, value, _with_leaves(node, leaves)), node)
+    return made
+
+
+def _test(region: NumericRegion, leaves: list[tuple[str, ast.expr]]) -> ast.expr:
+    """Whether the kernel has run; its result is then in `_r`."""
+    named = {id(node): name for name, node in leaves}
+    args = [_argument(each, named) for each in region.inputs]
+    guards: list[ast.expr] = [_site(region, "on")]
+    for number, (function, _) in enumerate(region.functions):
+        guards.append(_is(copied(function, {}), _site(region, f"f{number}")))
+    guards += _type_guards(region)
+    entry, again = (
+        ast.Compare(
+            ast.NamedExpr(
+                _store(RESULT), ast.Call(_site(region, name), [copied(a, {}) for a in args], [])
+            ),
+            [ast.IsNot()],
+            [_site(region, "miss")],
+        )
+        for name in ("entry", "again")
+    )
+    calm = _is(ast.Call(_site(region, "errors"), [], []), _site(region, "calm"))
+    return ast.BoolOp(
+        ast.And(), [*guards, ast.BoolOp(ast.Or(), [ast.BoolOp(ast.And(), [calm, entry]), again])]
+    )
+
+
+def _type_guards(region: NumericRegion) -> list[ast.expr]:
+    """That reading the inputs runs no code: exact dicts and arrays, and the owner's class as it was."""
+    found: dict[str, ast.expr] = {}
+    for each in region.inputs:
+        if each.kind in ("key", "view") and isinstance(each.node, ast.Subscript):
+            wanted = "mapping" if each.kind == "key" else "ndarray"
+            base = ast.unparse(each.node.value)
+            found[base + wanted] = _is(_type_of(region, each.node.value), _site(region, wanted))
+        elif each.kind == "field" and isinstance(each.node, ast.Attribute):
+            kind = ast.Call(_site(region, "kind"), [], [])
+            found["kind"] = _is(_type_of(region, each.node.value), kind)
+            tag = ast.Attribute(_site(region, "tag"), "value", ast.Load())
+            found["tag"] = ast.Compare(tag, [ast.Eq()], [_site(region, "stamp")])
+    return list(found.values())
+
+
+def _type_of(region: NumericRegion, node: ast.expr) -> ast.expr:
+    return ast.Call(_site(region, "type_of"), [copied(node, {})], [])
+
+
+def _is(left: ast.expr, right: ast.expr) -> ast.expr:
+    return ast.Compare(left, [ast.Is()], [right])
+
+
+def _argument(each: Input, leaves: dict[int, str]) -> ast.expr:
+    name = leaves.get(id(each.node))
+    return each.node if name is None else _load(name)
+
+
+def _leaves(region: NumericRegion) -> list[tuple[str, ast.expr]]:
+    found = [each.node for each in region.inputs if each.kind == "leaf"]
+    return [(f"_x{number}", node) for number, node in enumerate(found)]
+
+
+def _with_leaves(node: Any, leaves: list[tuple[str, ast.expr]]) -> Any:
+    swap = {id(leaf): ast.copy_location(_load(name), leaf) for name, leaf in leaves}
+    return _Swap(swap).visit(node) if swap else node
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(
+        statement.value, ast.Constant
+    )
+
+
+class _Swap(ast.NodeTransformer):
+    """Replaces nodes by others, by identity."""
+
+    def __init__(self, swap: dict[int, ast.expr]) -> None:
+        self.swap = swap
+
+    def visit(self, node: ast.AST) -> Any:
+        found = self.swap.get(id(node))
+        return self.generic_visit(node) if found is None else found
+
+
+def _site(region: NumericRegion, name: str) -> ast.expr:
+    return ast.Attribute(ast.Constant(marker(region.number)), name, ast.Load())
+
+
+def _load(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def _placed(node: Any, where: ast.AST) -> Any:
+    """Give what is ours in `node` the place of the user's code that it stands for."""
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if "lineno" in each._attributes:
+            if "lineno" in vars(each):
+                continue  # the user's, or placed before
+            ast.copy_location(each, where)
+        stack.extend(ast.iter_child_nodes(each))
+    return node

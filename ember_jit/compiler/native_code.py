@@ -1,0 +1,62 @@
+"""From a typed program to its entry: out of the cache on disk, or compiled now and put there.
+
+A kernel that is in the cache is entered without llvmlite being imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ember_jit.compiler.kernels.signatures import signature_of
+from ember_jit.compiler.passes.numeric_types import Typed
+from ember_jit.runtime.native.entries import Parts, enter, keep, kept
+from ember_jit.runtime.native.signature import Signature
+
+Emit = Callable[[Typed], "Callable[..., Any] | str"]
+Kept = Callable[[Typed], "Callable[..., Any] | None"]
+WITHOUT_LLVMLITE = "llvmlite, which makes kernels, is missing or broken [EMB050]"
+_lock = threading.Lock()  # LLVM's target machine is shared
+
+
+def entry_kept(found: Typed) -> Callable[..., Any] | None:
+    """The entry of a kernel that is in the cache on disk, if it is."""
+    signature = _signature(found)
+    parts = None if isinstance(signature, str) else kept(found.program, signature)
+    entry = None if parts is None else enter(parts)
+    return None if isinstance(entry, str) else entry
+
+
+def emit(found: Typed) -> Callable[..., Any] | str:
+    """The entry of a kernel for a typed program, compiled now and put into the cache, or why there is none."""
+    signature = _signature(found)
+    if isinstance(signature, str):
+        return signature
+    with _lock:
+        made = _compiled(found, signature)
+    if isinstance(made, str):
+        return made
+    entry = enter(made)
+    if not isinstance(entry, str):
+        keep(found.program, made)
+    return entry
+
+
+def _signature(found: Typed) -> Signature | str:
+    return signature_of(found.program, found.ndim, found.kinds, found.input_ndims, found.keepdims)
+
+
+def _compiled(found: Typed, signature: Signature) -> Parts | str:
+    try:
+        importlib.import_module("llvmlite.binding")
+    except Exception:  # noqa: BLE001 - a broken library may raise anything when it is imported
+        return WITHOUT_LLVMLITE
+    from ember_jit.compiler import kernels
+    from ember_jit.compiler.kernels.entry import make_parts
+
+    reason = kernels.supported(found.program)
+    if reason:
+        return reason
+    return make_parts(found.program, signature, kernels.compile_object(found.program))

@@ -1,0 +1,41 @@
+"""Addresses of the C functions that object code may call."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+_MEMORY: Final = ("memcpy", "memmove", "memset", "mmap", "munmap", "madvise")
+_MATH: Final = (
+    "acos asin atan atan2 cbrt ceil copysign cos cosh erf exp exp2 expm1 fabs floor fma fmod hypot "
+    "ldexp log log10 log1p log2 nearbyint pow rint round sin sinh sqrt tan tanh trunc"
+)
+KNOWN: Final = frozenset(_MEMORY) | {name + end for name in _MATH.split() for end in ("", "f")}
+"""The functions that LLVM may put in place of an instruction, or that our own code calls."""
+
+
+def addresses(names: Iterable[str]) -> dict[str, int]:
+    """Where these functions are; those that are unknown, or not there, are left out."""
+    return {name: found for name in names if (found := _address(name))}
+
+
+@lru_cache(maxsize=256)
+def _address(name: str) -> int:
+    if name not in KNOWN:
+        return 0
+    for library in _libraries():
+        try:
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+        except AttributeError:
+            continue
+    return 0
+
+
+def _libraries() -> Iterator[ctypes.CDLL]:
+    yield ctypes.CDLL(None)
+    try:
+        yield ctypes.CDLL("libm.so.6")  # find_library() would start a process
+    except OSError:
+        return

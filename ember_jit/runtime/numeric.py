@@ -1,0 +1,310 @@
+"""Numeric sites: one region of a compiled function each, and the kernels that have been made for it.
+
+    y = (x * a + b) * c     -->   if K.on and K.errors() is K.calm and (_r := K.entry(x, a, b, c)) is not K.miss ...
+                                  or (_r := K.again(x, a, b, c)) is not K.miss: y = _r
+                                  else: y = (x * a + b) * c
+
+`entry` is the kernel that was right last time; it checks its arguments itself and answers `MISS` when they are
+others.  `again` looks for one that fits, or has one made: machine code in the background, while the plain
+statements run; then a call with such values at hand tries it out.  A site that only misses switches itself off.
+
+Invariants: nothing that can be seen has happened when the answer is `MISS`; a site never imports NumPy, it
+begins with the first array that it meets; what a kernel is made of, the compiler knows (`specialise`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ember_jit.errors import DependencyWarning
+from ember_jit.runtime import background
+from ember_jit.runtime.class_tags import class_tag
+from ember_jit.runtime.native.signature import MISS
+
+MISSES = 64  # in a row, before a site switches itself off
+REST = 256  # calls: then one that has kernels looks again
+MOST_KERNELS = 8  # of one site
+_NUMBERS = (bool, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One specialisation.
+
+    Attributes:
+        entry: takes the inputs; returns the result, a tuple of several, or `MISS`.
+        seen: what the inputs were, for the reader.
+        details: what the compiler knows of it, for reports.
+    """
+
+    entry: Callable[..., Any]
+    seen: tuple[str, ...]
+    details: Any
+
+
+class Making(Protocol):
+    """A kernel that is being made."""
+
+    def make(self) -> None:
+        """Make its machine code; knows the values' types, not the values, and may run on any thread."""
+
+    def finish(self, args: tuple[Any, ...]) -> Kernel | str:
+        """The kernel, tried out on `args`, or why there is none."""
+
+
+Specialise = Callable[["Site", tuple[Any, ...]], "Making | Kernel | str"]
+"""A kernel that need not be made, or one that has to be, or why there is none."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A kernel that is being made."""
+
+    making: Making
+    job: background.Job
+    seen: tuple[str, ...]
+
+
+_PENDING: Any = object()
+
+
+class Site:
+    """The kernels of one region.
+
+    Attributes:
+        on: whether it is tried at all.
+        entry: the kernel that was right last time.
+        region: the region, for reports.
+        kernels: what was made.
+        refused: what was not, and why, by what the inputs were.
+        left: why it is off, or empty.
+    """
+
+    miss = MISS
+    type_of = type
+    mapping = dict
+    unready = (NameError, AttributeError, KeyError, IndexError)
+
+    def __init__(
+        self,
+        region: Any,
+        specialise: Specialise,
+        disabled: ContextVar[bool],
+        report: Callable[[Exception], None],
+        left_off: Callable[[], None],
+    ) -> None:
+        self.on = True
+        self.entry: Callable[..., Any] = _miss
+        self.region = region
+        self.kernels: list[Kernel] = []
+        self.refused: dict[tuple[str, ...], str] = {}
+        self.left = ""
+        self.flagged = 0  # calls whose arithmetic raised a flag: NumPy made them again
+        self.ndarray: Any = None
+        self.calm: Any = self  # the error state in which an underflow is ignored
+        self.errors: Callable[[], Any] = _miss
+        self._specialise = specialise
+        self._disabled = disabled
+        self._report = report
+        self._left_off = left_off
+        self._known: dict[tuple[Any, ...], Kernel | _Pending | None] = {}
+        self._misses = 0
+        self._rest = 0
+        self._lock = threading.RLock()
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            self.ndarray = numpy.ndarray
+            self._watch_errors()
+        for number, (_, live) in enumerate(region.functions):
+            setattr(self, f"f{number}", live)
+
+    def watch_owner(self, kind: type) -> bool:
+        """Have fields of an instance of `kind` read ahead; False if a change of the class could not be seen."""
+        tag = class_tag(kind)
+        if tag is None:
+            return False
+        self.kind = weakref.ref(kind)
+        self.tag, self.stamp = tag, tag.value
+        return True
+
+    def _watch_errors(self) -> None:
+        """Know NumPy's default error state again: it is one object for the whole process."""
+        try:
+            from numpy._core import umath
+        except ImportError:
+            return
+        state = getattr(umath, "_extobj_contextvar", None)
+        if isinstance(state, ContextVar) and self._underflow_ignored():
+            self.errors = state.get
+            self.calm = state.get()
+
+    def _underflow_ignored(self) -> bool:
+        import numpy
+
+        return numpy.geterr()["under"] == "ignore"
+
+    # ------------------------------------------------------------------ calls
+    def again(self, *args: Any) -> Any:
+        """The result by another kernel, made if need be; or `MISS`."""
+        if self._rest:
+            self._rest -= 1
+            return MISS
+        if self._disabled.get():
+            return MISS
+        try:
+            found = self._again(args)
+        except DependencyWarning:
+            raise  # the user has turned it into an error
+        except RecursionError:
+            return MISS  # no room on the stack to compile
+        except Exception as exc:  # noqa: BLE001 - a bug of ours must not break the user's call (EMB010)
+            self.switch_off(f"internal compiler error: {type(exc).__name__}: {exc} [EMB010]")
+            self._report(exc)
+            return MISS
+        if found is _PENDING:
+            return MISS
+        if found is MISS:
+            self._misses += 1
+            if self._misses >= MISSES:
+                self._misses = 0
+                if self.kernels and not self.flagged >= MISSES:
+                    self._rest = REST
+                else:
+                    self.switch_off(self._why_missed())
+        else:
+            self._misses = 0
+        return found
+
+    def _again(self, args: tuple[Any, ...]) -> Any:
+        if self.ndarray is None or not any(type(each) is self.ndarray for each in args):
+            return MISS
+        if not self._underflow_ignored():
+            return MISS
+        tried = self.entry
+        for kernel in self.kernels:
+            if kernel.entry is tried and self.errors() is self.calm:
+                continue
+            found = kernel.entry(*args)
+            if found is not MISS:
+                self.entry = kernel.entry
+                return found
+        key = _key(args, self.ndarray)
+        known = self._known.get(key, _PENDING)
+        if known is None or isinstance(known, Kernel):
+            self.flagged += known is not None
+            return MISS
+        made = self._make(key, args)
+        if made is _PENDING or made is None:
+            return MISS if made is None else made
+        found = made.entry(*args)
+        self.flagged += found is MISS
+        return found
+
+    def _make(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+        """The kernel for such values, None if there is none, or `_PENDING`."""
+        with self._lock:
+            known = self._known.get(key, _PENDING)
+            if known is _PENDING:
+                if len(self.kernels) >= MOST_KERNELS or len(self._known) >= 4 * MOST_KERNELS:
+                    return None
+                return self._settle(key, args, self._begin(key, args))
+            if not isinstance(known, _Pending):
+                return known
+            if not known.job.done:
+                background.tend()
+                return _PENDING
+            if known.job.error is not None:
+                raise known.job.error
+            return self._settle(key, args, known.making.finish(args))
+
+    def _begin(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | str | None:
+        """Have a kernel made; None if that goes on in the background."""
+        made = self._specialise(self, args)
+        if isinstance(made, Kernel | str):
+            return made
+        if background.is_on():
+            self._known[key] = _Pending(made, background.submit(made.make), describe(args))
+            return None
+        made.make()
+        return made.finish(args)
+
+    def _settle(
+        self, key: tuple[Any, ...], args: tuple[Any, ...], made: Kernel | str | None
+    ) -> Any:
+        if made is None:
+            return _PENDING
+        if isinstance(made, str):
+            self.refused[describe(args)] = made
+            self._known[key] = None
+            return None
+        self._known[key] = made
+        self.kernels.append(made)
+        self.entry = made.entry
+        return made
+
+    def pending(self) -> list[tuple[str, ...]]:
+        """What kernels are being made for, to read."""
+        return [each.seen for each in self._known.values() if isinstance(each, _Pending)]
+
+    def _why_missed(self) -> str:
+        if self.flagged:
+            return f"its arithmetic raised floating-point flags, {MISSES} times in a row"
+        reasons = list(self.refused.values())
+        return reasons[-1] if reasons else f"its values were no arrays, {MISSES} times in a row"
+
+    def switch_off(self, why: str) -> None:
+        """Run plain from now on."""
+        self.on = False
+        self.left = why
+        self.entry = _miss
+        self._left_off()
+
+
+def _miss(*args: Any) -> Any:
+    return MISS
+
+
+def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
+    """What kernels are made for: types, layouts, and which lengths are equal; not the lengths."""
+    lengths: dict[int, int] = {}
+    found: list[Any] = []
+    for each in args:
+        kind = type(each)
+        if kind is array:
+            shape = tuple(-1 if n == 1 else lengths.setdefault(n, len(lengths)) for n in each.shape)
+            found.append((each.dtype, shape, each.flags.num & 0x101))
+        else:
+            found.append(kind)
+    return tuple(found)
+
+
+def describe(args: tuple[Any, ...]) -> tuple[str, ...]:
+    """What the inputs are, to read."""
+    found = []
+    for each in args:
+        name = type(each).__name__
+        shape = getattr(each, "shape", ())
+        dtype = getattr(each, "dtype", None)
+        found.append(f"{dtype}{list(shape)}" if dtype is not None and shape else name)
+    return tuple(found)
+
+
+def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arrays are among the arguments of a call, the items of dicts, or the owner's fields."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return False
+    array = numpy.ndarray
+    for each in (*args, *kwargs.values()):
+        if type(each) is array:
+            return True
+        space = each if type(each) is dict else getattr(each, "__dict__", None)
+        if type(space) is dict and any(type(value) is array for value in list(space.values())):
+            return True
+    return False

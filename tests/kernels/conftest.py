@@ -1,0 +1,6 @@
+"""The tests of kernels import their own small modules by name."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

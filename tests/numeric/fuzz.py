@@ -1,0 +1,99 @@
+"""The differential fuzzer of numeric regions: `python -m tests.numeric.fuzz --seeds 0:50000`.
+
+Every seed is a program, run on three sets of values under random error states, twice each (made, then met
+again), compiled and plain.  A seed that differs is printed with its program; the exit code says whether any did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ember_jit import jit
+from ember_jit.compiler import native_code, specialise
+from ember_jit.runtime import background
+from ember_jit.runtime.dispatch import unit_of
+from tests.numeric import inputs, outcomes, programs
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What differed in the program of one seed."""
+
+    seed: int
+    answer: str
+    source: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        values = "\n".join(f"    {each}" for each in self.values)
+        return f"SEED {self.seed}: {self.answer}\n{self.source}{values}"
+
+
+def try_seed(seed: int, counts: Counter[str]) -> Finding | None:
+    """Run the program of one seed; the first difference, if any."""
+    rng = random.Random(seed)
+    friendly = rng.random() < 0.75
+    source = programs.source_of_program(rng, friendly=friendly)
+    plain, compiled = programs.function_of(source), jit(programs.function_of(source))
+    found: Finding | None = None
+    for _ in range(3):
+        args = inputs.friendly_inputs(rng) if friendly else inputs.inputs_of(rng)
+        state = outcomes.State.some(rng)
+        for _ in range(2):
+            answer = outcomes.compared(plain, compiled, args, state)
+            if answer and found is None:
+                found = Finding(seed, answer, source, (str(state), *map(_described, args)))
+    unit = unit_of(compiled)
+    if unit.stats.internal_errors:
+        found = Finding(seed, f"internal error: {unit.stats.internal_errors}", source, ())
+    counts["programs"] += 1
+    if unit.artifacts is not None:
+        for site in unit.artifacts.numeric:
+            counts["regions"] += 1
+            counts["kernels"] += len(site.kernels)
+            counts["regions with kernels"] += bool(site.kernels)
+    return found
+
+
+def _described(value: Any) -> str:
+    if not hasattr(value, "dtype"):
+        return repr(value)
+    flags = getattr(value, "flags", None)
+    writeable = "" if flags is None or flags.writeable else " read-only"
+    return f"{type(value).__name__} {value.dtype}{value.shape} {getattr(value, 'strides', '')}{writeable}"
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="0:1000", help="FIRST:BEHIND_LAST")
+    parser.add_argument("--at", type=Path, help="a file that says which seed is being tried")
+    options = parser.parse_args()
+    first, last = map(int, options.seeds.split(":"))
+    # kernels are neither raced against NumPy first nor kept: every one of them is what is tested
+    background.is_on = lambda: False
+    specialise.TRIED = -1
+    native_code.kept = lambda program, signature: None
+    native_code.keep = lambda program, parts: False
+    counts: Counter[str] = Counter()
+    differing = 0
+    for seed in range(first, last):
+        if options.at:  # a crash leaves the seed behind
+            options.at.write_text(str(seed))
+        found = try_seed(seed, counts)
+        if found is not None:
+            differing += 1
+            print(found, flush=True)
+        if (seed - first) % 500 == 499:
+            print(f"... {dict(counts)}, {differing} differ", flush=True)
+    print(f"seeds {first}:{last}: {dict(counts)}, {differing} differ")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
