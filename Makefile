@@ -20,13 +20,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SUITABLE := import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: help demo test lint bench venv clean
+.PHONY: help demo test lint bench docs venv clean
 
 help:
 	@echo "make demo    answer questions over the standard library's documentation, eager against compiled"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the orchestration benchmarks"
+	@echo "make docs    build the documentation into build/docs"
 	@echo "make venv    only set up .venv"
 	@echo "make clean   remove everything that make has made"
 
@@ -44,6 +45,11 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks orchestration $(ARGS)
+
+# A broken link, a page that no menu leads to, a docstring that does not parse: each is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -d build/doctrees docs build/docs $(ARGS)
+	@echo "build/docs/index.html"
 
 venv: $(VENV)/.installed
 
@@ -71,6 +77,11 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 	@echo "installing into $(VENV), with the development tools (once; this takes a minute)"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/.runtime $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@echo "installing the documentation's tools into $(VENV)"
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .nox

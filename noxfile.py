@@ -34,3 +34,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, as `make docs` does."""
+    session.install("--editable", ".[docs]")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "build/docs")

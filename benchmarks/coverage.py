@@ -2,8 +2,13 @@
 
 For the fuzz programs of the gate (where it is found), the demo, the benchmark programs, and test suites
 run with every function decorated: functions decorated and compiled, call sites and how many have an
-inferred or declared effect, and, of the pairs of calls that nothing keeps in order, those that were
-really in flight at the same moment: issued and not yet ended, by the times in the runtime's own event log.
+inferred or declared effect, pairs of calls, and how many of them overlapped.
+
+A *pair* is two call sites (or one, in two iterations) that no dependence, no undecided control, no barrier and no
+call of unknown effect between them keeps in order, and that one run of the function made both: most pairs of a random
+program are never made, because it raises or returns before, or takes another branch.  What is not made cannot overlap,
+so it does not count ("in the code" is the number with those).  A pair *overlapped* if both calls were under way at one moment: issued ahead and not yet ended, or
+being made by the caller's own thread, but at least one of them ahead (`flights`).
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import contextlib
 import importlib
 import io
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +27,11 @@ from typing import Any
 
 import ember_jit
 from benchmarks import programs
+from benchmarks.flights import Flights, watching
 from benchmarks.harness import environment, table, write_report
-from ember_jit.runtime import dispatch, events
+from benchmarks.suites import fetch, tests_of
+from ember_jit.ir.ops import Function
+from ember_jit.runtime import dispatch
 
 SUITES = [
     "test.test_heapq",
@@ -33,7 +42,7 @@ SUITES = [
 ]
 
 
-Flight = tuple[float, float]  # from issued to ended, in seconds
+PACKAGES = ["toolz", "pyrsistent"]
 
 
 @ember_jit.query
@@ -42,20 +51,6 @@ class Give(ember_jit.Operator):
 
     def forward(self, *, inputs: Any) -> Any:
         return {"v": 1}
-
-
-def met(first: Sequence[Flight], second: Sequence[Flight]) -> bool:
-    """Whether a flight of `first` and one of `second` were in the air at the same moment.
-
-    With `second` empty: whether two of `first` were.
-    """
-    latest = [0.0, 0.0]  # when the last of each kind so far has come down
-    flights = [(start, end, 0) for start, end in first] + [(start, end, 1) for start, end in second]
-    for start, end, kind in sorted(flights):
-        if start < latest[1 - kind if second else 0]:
-            return True
-        latest[kind] = max(latest[kind], end)
-    return False
 
 
 class Tally:
@@ -88,8 +83,8 @@ class Tally:
         self.counts["sites"] += len(lowered.sites)
         self.counts["effects known"] += len(known)
         for region in artifacts.regions:
-            pairs = {pair for pair in region.pairs if set(pair) <= known}
-            self.counts["pairs"] += len(pairs)
+            pairs = {pair for pair in region.pairs if not _kept_apart(lowered, known, *pair)}
+            self.counts["pairs in the code"] += len(pairs)
             self._compiled[unit.name] = self._compiled.get(unit.name, set()) | pairs
 
     @contextlib.contextmanager
@@ -97,25 +92,28 @@ class Tally:
         """Count while the block runs."""
         dispatch.after_compiling.append(self._settled)
         try:
-            with events.record() as log:
+            with watching() as flights:
                 yield self
-            self._overlapped(log)
+            self._overlapped(flights)
         finally:
             dispatch.after_compiling.remove(self._settled)
 
-    def _overlapped(self, log: events.Log) -> None:
-        flights: dict[str, dict[int, list[Flight]]] = {}
-        for call in log.calls:
-            site = call.key[0] if isinstance(call.key, tuple) else call.key
-            end = call.ended or call.retired
-            if isinstance(site, int) and end:
-                flights.setdefault(call.owner, {}).setdefault(site, []).append((call.issued, end))
+    def _overlapped(self, flights: Flights) -> None:
         for owner, pairs in self._compiled.items():
-            seen = flights.get(owner, {})
-            self.counts["pairs overlapped"] += sum(
-                met(seen.get(a, []), [] if a == b else seen.get(b, [])) for a, b in pairs
-            )
-        self.counts["calls issued ahead"] += len(log.calls)
+            made = [pair for pair in pairs if flights.both_made(owner, *pair)]
+            self.counts["pairs"] += len(made)
+            self.counts["pairs overlapped"] += sum(flights.met(owner, *pair) for pair in made)
+        self.counts["calls issued ahead"] += flights.issued_ahead
+
+
+def _kept_apart(lowered: Function, known: set[int], first: int, second: int) -> bool:
+    """Whether one of two sites, or one between them, has an unknown effect; of a site and itself: one in its loop."""
+    if first == second:
+        loops = lowered.sites[first].loops[-1:]
+        span = {site.number for site in lowered.sites if loops and loops[0] in site.loops}
+    else:
+        span = set(range(first, second + 1))  # they are numbered in the order of evaluation
+    return not span <= known
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,6 +125,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suites", nargs="*", default=SUITES, help="unittest modules to run decorated"
     )
+    parser.add_argument(
+        "--packages",
+        nargs="*",
+        default=PACKAGES,
+        help="packages whose own tests are run decorated, out of the source distribution that pip fetches",
+    )
+    parser.add_argument(
+        "--sources", type=Path, help="folder to keep these in (default: one that is removed)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -137,6 +144,13 @@ def run(args: argparse.Namespace) -> int:
         rows[f"fuzz, {args.seeds} programs"] = fuzz_programs(args.seeds)
         for name in args.suites:
             rows[name] = suite(name)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in args.packages:
+                found = package(name, args.sources or Path(folder))
+                if isinstance(found, str):
+                    print(f"{name}: skipped, {found}", file=sys.stderr)
+                else:
+                    rows[name] = found
     write_report(args.json, render(rows), {"environment": environment(), "coverage": rows})
     return 0
 
@@ -183,13 +197,32 @@ def fuzz_programs(count: int) -> dict[str, int]:
 
 def suite(name: str) -> dict[str, int]:
     """A unittest module of CPython's own, with every function decorated."""
+    return _under([name], [])
+
+
+def package(name: str, folder: Path) -> dict[str, int] | str:
+    """The same for the test suite of a package, run by pytest; or why there is none."""
+    source = fetch(name, folder)
+    if isinstance(source, str):
+        return source
+    tests = tests_of(source, name)
+    if tests is None:
+        return f"no tests in {source.name}"
+    sys.path.insert(0, str(source))
+    settings = source / "plain.ini"  # neither its own configuration nor this repository's
+    settings.write_text("[pytest]\n")
+    plain = ["-c", str(settings), "--rootdir", str(source), "-W", "ignore"]
+    return _under([str(tests), *plain], ["--pytest", "--pkg", name])
+
+
+def _under(what: list[str], options: list[str]) -> dict[str, int]:
     under: Any = importlib.import_module("under")
     tally = Tally()
     module = ModuleType("_ember_coverage")
     module.decorate = tally.decorate  # type: ignore[attr-defined]
     sys.modules[module.__name__] = module
     with tally.open(), contextlib.redirect_stdout(io.StringIO()):
-        under.main([f"{module.__name__}:decorate", "--", name])
+        under.main([f"{module.__name__}:decorate", *options, "--", *what])
     return dict(tally.counts)
 
 
@@ -206,6 +239,7 @@ def render(rows: dict[str, dict[str, int]]) -> str:
         "compiled",
         "sites",
         "effect known",
+        "in the code",
         "pairs",
         "overlapped",
         "issued",
@@ -220,6 +254,7 @@ def render(rows: dict[str, dict[str, int]]) -> str:
                 share(get("compiled"), get("functions")),
                 str(get("sites")),
                 share(get("effects known"), get("sites")),
+                str(get("pairs in the code")),
                 str(get("pairs")),
                 share(get("pairs overlapped"), get("pairs")),
                 str(get("calls issued ahead")),

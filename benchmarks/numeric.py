@@ -1,7 +1,8 @@
 """Fused array arithmetic against NumPy, and against numexpr and Numba where they are installed.
 
 Contenders of one case take turns in one process; the rate at which this machine copies memory is measured
-beside them, in the same rounds.  The strict result has to be NumPy's to the last bit, or the exit code is 1.
+beside them, in the same rounds.  The strict result has to be NumPy's to the last bit, or the exit code is 1.  Loops over
+strings, lists and arrays follow (`benchmarks.loops`), against plain Python and Numba by hand.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import loops
 from benchmarks.harness import (
     Bar,
     Contender,
@@ -166,11 +168,11 @@ def run(args: argparse.Namespace) -> int:
         for size in args.sizes
         for dtype in ("f8", "f4")
     ]
-    text = "\n\n".join([headline("numeric"), _text(results)])
-    write_report(
-        args.json, text, {"benchmark": "numeric", "environment": environment(), "cases": results}
-    )
-    return 0 if all(result["identical"] for result in results) else 1
+    written = [loops.measure(case, SECONDS, args.repeat) for case in loops.cases()]
+    text = "\n\n".join([headline("numeric"), _text(results), _loops_text(written)])
+    measured = {"environment": environment(), "cases": results, "loops": written}
+    write_report(args.json, text, {"benchmark": "numeric", **measured})
+    return 0 if all(result["identical"] for result in (*results, *written)) else 1
 
 
 def _text(results: list[dict[str, Any]]) -> str:
@@ -186,6 +188,20 @@ def _text(results: list[dict[str, Any]]) -> str:
     ]
     worst = max(result["ratios"]["strict"] or 0.0 for result in results)
     return "\n".join([table(("", *names, ""), rows), NOT_SLOWER.line(worst)])
+
+
+def _loops_text(results: list[dict[str, Any]]) -> str:
+    """One row a loop; times, and in brackets what they are of plain Python's."""
+    names = ("python", "jit", "numba")
+    rows = [
+        [
+            result["case"],
+            *(_cell(result, name) for name in names),
+            "" if result["identical"] else "jit DIFFERS",
+        ]
+        for result in results
+    ]
+    return table(("loops", *names, ""), rows)
 
 
 def _cell(result: Mapping[str, Any], name: str) -> str:

@@ -22,8 +22,10 @@ from ember_jit.effects import (
     thread_bound,
 )
 from ember_jit.errors import EffectViolation, EmberError
+from ember_jit.lazy import lazily as _lazily
 from ember_jit.operators import Operator
 from ember_jit.runtime import dispatch as _dispatch
+from ember_jit.runtime import logs as _logs
 from ember_jit.runtime.dispatch import disable_structural_jit
 from ember_jit.version import __version__ as __version__
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     )
     from ember_jit.report.dump import dump
     from ember_jit.report.explain import compile_report, explain
+    from ember_jit.report.html.page import write_report
+    from ember_jit.report.profile import profile
     from ember_jit.report.stats import get_jit_stats
     from ember_jit.transforms import DeviceMesh, PartitionSpec, mesh_sharded, pmap, vmap
     from ember_jit.xcs import XCSAPI
@@ -76,12 +80,14 @@ __all__ = [
     "nothrow",
     "ordered",
     "pmap",
+    "profile",
     "pure",
     "query",
     "reads",
     "structural_jit",
     "thread_bound",
     "vmap",
+    "write_report",
 ]
 _LAZY = {
     "DeviceMesh": "transforms",
@@ -104,17 +110,15 @@ _LAZY = {
     "load": "aot.loader",
     "mesh_sharded": "transforms",
     "pmap": "transforms",
+    "profile": "report.profile",
     "vmap": "transforms",
+    "write_report": "report.html.page",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import the reports, the graphs, the transforms and bundles when they are first used."""
-    if name in _LAZY:
-        import importlib
-
-        return getattr(importlib.import_module(f"ember_jit.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'ember_jit' has no attribute {name!r}")
+__getattr__, __dir__ = _lazily(
+    __name__, {name: f"ember_jit.{home}" for name, home in _LAZY.items()}
+)
 
 
 def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
@@ -131,4 +135,12 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
         )
 
 
-_dispatch.after_compiling.append(_dump_if_asked)
+def _log_if_asked(unit: _dispatch.Unit, function: Any) -> None:
+    """Have the report say what `ember_jit.effects` and `ember_jit.schedule` are wanted for (`runtime.logs`)."""
+    if not unit.origin and (_logs.wanted("effects") or _logs.wanted("schedule")):
+        import importlib
+
+        importlib.import_module("ember_jit.report.log").log_compiled(unit, function)
+
+
+_dispatch.after_compiling += [_dump_if_asked, _log_if_asked]

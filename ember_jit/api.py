@@ -10,12 +10,13 @@ from typing import Any, TypeVar, overload
 
 from ember_jit.aot import provider
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
+from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.first_instance import compile_first_instance
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.originals import is_replacement
 from ember_jit.runtime.overlays import offer
-from ember_jit.runtime.triage import may_be_numeric, reason_to_leave
+from ember_jit.runtime.triage import has_loop, may_be_numeric, reason_to_leave
 
 T = TypeVar("T")
 _FALLBACK = ("trace", "force_trace", "recursive")  # given by `jit` alone
@@ -89,6 +90,26 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
     return _decorate(target, checked)
 
 
+@overload
+def jit(target: T, /) -> T: ...
+@overload
+def jit(
+    target: T,
+    /,
+    *,
+    sample_input: Any = None,
+    force_trace: bool = False,
+    recursive: bool = True,
+    **options: Any,
+) -> T: ...
+@overload
+def jit(
+    *,
+    sample_input: Any = None,
+    force_trace: bool = False,
+    recursive: bool = True,
+    **options: Any,
+) -> Callable[[T], T]: ...
 def jit(
     target: Any = None,
     /,
@@ -211,7 +232,13 @@ def _install(function: FunctionType, options: Options, single: bool = False) -> 
     if is_replacement(code):
         return
     reason = reason_to_leave(code, single)
-    if reason and not may_be_numeric(function, code):
+    if is_debugged():
+        reason = reason or (
+            "it was decorated under a debugger, which is to step through the code as it is written"
+        )
+    elif reason and (may_be_numeric(function, code) or has_loop(code)):
+        reason = ""
+    if reason:
         register_left_alone(function, options, reason)
     else:
         provider.prepare()

@@ -1,4 +1,4 @@
-"""The command line: `ember-jit demo|explain|dump|bench|compile|inspect|cache`.
+"""The command line: `ember-jit demo|explain|dump|report|run|bench|compile|inspect|cache`.
 
 What a command needs is imported when it runs, so that `--help` is quick.  A mistake of the user's ends
 with one line and exit status 2.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -24,8 +24,26 @@ if TYPE_CHECKING:
     from ember_jit.targets import Target
 
 P = ParamSpec("P")
-DIFFERENT = 1
-_INIT_HELP = "Arguments of the constructor or factory: JSON or a file with it; an object gives keywords, a list positions."
+F = TypeVar("F", bound=Callable[..., Any])
+DIFFERENT, SLOWER = 1, 3
+# Options that several commands have.
+_init = click.option(
+    "--init",
+    help="Arguments of the constructor or factory: JSON or a file with it; an object gives keywords, a list positions.",
+)
+_inputs = click.option(
+    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
+)
+
+
+def _repeat(default: int) -> Callable[[F], F]:
+    return click.option(
+        "--repeat",
+        default=default,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Timed runs of each kind.",
+    )
 
 
 class Mistake(click.ClickException):
@@ -86,7 +104,7 @@ def demo(question: str | None, out: Path | None) -> None:
 
 @main.command()
 @click.argument("target")
-@click.option("--init", help=_INIT_HELP)
+@_init
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_one_line_errors
 def explain(target: str, init: str | None, as_json: bool) -> None:
@@ -107,7 +125,7 @@ def explain(target: str, init: str | None, as_json: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the files go; made if need be.",
 )
-@click.option("--init", help=_INIT_HELP)
+@_init
 @_one_line_errors
 def dump(target: str, directory: Path, init: str | None) -> None:
     """Write the source, IR, dataflow graph and generated code of TARGET into a folder."""
@@ -127,35 +145,213 @@ def dump(target: str, directory: Path, init: str | None) -> None:
 @main.command()
 @click.argument("target")
 @click.option(
-    "--inputs", "inputs_text", required=True, help="The value of `inputs`: JSON, or a file with it."
+    "-o",
+    "--out",
+    "path",
+    default="report.html",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page to write.",
 )
-@click.option("--init", help=_INIT_HELP)
 @click.option(
-    "--repeat",
-    default=5,
+    "--inputs",
+    "inputs_text",
+    help="The value of `inputs`, JSON or a file with it: then TARGET runs, eager and compiled, and is timed.",
+)
+@_init
+@_repeat(3)
+@_one_line_errors
+def report(target: str, path: Path, inputs_text: str | None, init: str | None, repeat: int) -> None:
+    """Write a page about TARGET: the dataflow graph, source beside generated code, effects and reasons.
+
+    With --inputs also the timeline of a run, where its time went, and eager against compiled.
+    """
+    from ember_jit.report.html.page import NO_INPUTS, write_report
+    from ember_jit.targets import parse_json
+
+    inputs = parse_json(inputs_text, "--inputs") if inputs_text is not None else NO_INPUTS
+    op = _load(target, init).op
+    try:
+        click.echo(str(write_report(op, path, inputs, repeat)))
+    except OSError as exc:
+        raise Mistake(
+            f"cannot write {path}: {exc.strerror or exc}; give another file with -o"
+        ) from exc
+
+
+class _RunByDefault(click.Group):
+    """`bench TARGET ...` is `bench run TARGET ...`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(
+            ctx, args if args and args[0] in self.commands else ["run", *args]
+        )
+
+
+@main.group(cls=_RunByDefault)
+def bench() -> None:
+    """Run a TARGET compiled and in other ways, or `compare` two saved runs."""
+
+
+@bench.command("run")
+@click.argument("target")
+@_inputs
+@_init
+@click.option(
+    "--vs",
+    default="eager",
+    show_default=True,
+    help="What to compare with, separated by commas: eager, threads, sequential, parallel; the first is the baseline.",
+)
+@_repeat(5)
+@click.option(
+    "--warmup",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Runs of each kind before, untimed.",
+)
+@click.option(
+    "--workers",
+    default=8,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Timed runs of each kind.",
+    help="Whole runs at once of the kind `threads`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--cpu", help="Processors to bind the process to: 0,1")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as pytest-benchmark does.")
+@click.option(
+    "--fail-if-slower",
+    type=click.FloatRange(min=0),
+    metavar="RATIO",
+    help="Exit with status 3 if compiled takes more than so many times as long as the baseline.",
+)
 @_one_line_errors
-def bench(target: str, inputs_text: str, init: str | None, repeat: int, as_json: bool) -> None:
-    """Run TARGET eager and compiled, in turns: are the answers identical, and how long does each take?
+def bench_run(
+    target: str,
+    inputs_text: str,
+    init: str | None,
+    vs: str,
+    repeat: int,
+    warmup: int,
+    workers: int,
+    cpu: str | None,
+    as_json: bool,
+    fail_if_slower: float | None,
+) -> None:
+    """Run TARGET compiled and in other ways, in turns: are the answers identical, and how long does each take?
+
+    `ember-jit bench compare OLD.json NEW.json` compares two runs that were saved with --json.
 
     Exits with status 1 if an operator that repeats itself gives another answer when compiled.
     """
+    from ember_jit.report.bench import COMPILED, bench_text, pinned
     from ember_jit.report.bench import bench as bench_operator
-    from ember_jit.report.bench import bench_text
+    from ember_jit.report.bench_json import is_slower, to_json
+    from ember_jit.targets import parse_json
+
+    inputs = parse_json(inputs_text, "--inputs")
+    cpus = _processors(cpu)
+    with pinned(cpus):
+        op = _load(target, init).op
+        made = bench_operator(
+            op,
+            inputs,
+            vs=[each.strip() for each in vs.split(",")],
+            repeat=repeat,
+            warmup=warmup,
+            workers=workers,
+            cpus=cpus,
+            say=_progress(),
+        )
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    click.echo(json.dumps(to_json(made, __version__), indent=2) if as_json else bench_text(made))
+    if not made.identical and made.repeatable:
+        sys.exit(DIFFERENT)
+    over = made.samples[COMPILED].over(made.samples[made.baseline])
+    if fail_if_slower is not None and is_slower(over, fail_if_slower):
+        click.echo(
+            f"compiled takes {over.value:.2f} times as long as {made.baseline}; {fail_if_slower} was the limit",
+            err=True,
+        )
+        sys.exit(SLOWER)
+
+
+@bench.command("compare")
+@click.argument("old", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("new", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--fail-if-slower",
+    type=click.FloatRange(min=0),
+    metavar="RATIO",
+    help="Exit with status 3 if a benchmark takes more than so many times as long as before.",
+)
+@_one_line_errors
+def bench_compare(old: Path, new: Path, fail_if_slower: float | None) -> None:
+    """Compare two saved runs, benchmark by benchmark; also of pytest-benchmark."""
+    from ember_jit.report.bench_json import changes_text, compare, is_slower
+
+    changes = compare(old, new)
+    click.echo(changes_text(changes, fail_if_slower))
+    if fail_if_slower is not None and any(
+        each.ratio is not None and is_slower(each.ratio, fail_if_slower) for each in changes
+    ):
+        sys.exit(SLOWER)
+
+
+def _processors(text: str | None) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")] if text is not None else []
+    if not all(part.isdecimal() for part in parts):
+        raise Mistake(f"--cpu {text!r} is not a list of processors; write for example --cpu 0,1")
+    return tuple(map(int, parts))
+
+
+@main.command()
+@click.argument("target")
+@_inputs
+@_init
+@click.option(
+    "--generated",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A program of a dump, edited, or the folder of the dump: it runs in place of ours. May be given again.",
+)
+@click.option("--check", is_flag=True, help="Compare with the plain program.")
+@_one_line_errors
+def run(
+    target: str, inputs_text: str, init: str | None, generated: tuple[Path, ...], check: bool
+) -> None:
+    """Run TARGET once, compiled, and print what it returns; also with generated code that was dumped and edited.
+
+    What it raises is shown as Python shows it. With --check, exits with status 1 if the plain program answers differently.
+    """
+    import copy
+    import traceback
+
+    from ember_jit.report.edited import put_in_place
+    from ember_jit.report.outcome import outcome_of, plain_outcome, same_outcome
+    from ember_jit.runtime.frames import user_part
     from ember_jit.targets import parse_json
 
     inputs = parse_json(inputs_text, "--inputs")
     op = _load(target, init).op
-    made = bench_operator(op, inputs, repeat, _progress())
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
-    click.echo(json.dumps(made.to_dict(), indent=2) if as_json else bench_text(made))
-    if not made.identical and made.repeatable:
-        sys.exit(DIFFERENT)
+    if generated:
+        for kind in put_in_place(op, generated):
+            click.echo(f"note: {kind} is the edited one", err=True)
+    kept = copy.deepcopy(inputs)
+    made = outcome_of(op, inputs)
+    if check:
+        plain = plain_outcome(op, kept)
+        if not same_outcome(made, plain):
+            click.echo(f"compiled: {made}\nplain:    {plain}")
+            sys.exit(DIFFERENT)
+        click.echo("note: the plain program answers the same", err=True)
+    if made.error is not None:
+        trace = user_part(made.error.__traceback__)
+        traceback.print_exception(made.error.with_traceback(trace))
+        sys.exit(1)
+    click.echo(repr(made.value))
 
 
 @main.group()
@@ -207,12 +403,12 @@ def _store() -> Store | None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The bundle to write, by custom NAME.ember.",
 )
-@click.option("--init", help=_INIT_HELP)
+@_init
 @_one_line_errors
 def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> None:
     """Compile operators ahead of time into a bundle, which runs without the compiler.
 
-    A TARGET may also be a whole package: its decorated classes and functions are found. Programs use the bundle
+    A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
     through `ember_jit.load(...)` or EMBER_JIT_BUNDLE.
     """
     from ember_jit.aot.build import Builder

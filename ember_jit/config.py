@@ -15,6 +15,7 @@ class Config:
         max_workers: calls that one run may have in flight when no option says otherwise.
         thread_cap: threads that the process-wide pool may hold.
         dump_dir: where every compiled function is dumped (`EMBER_JIT_DUMP`), or None.
+        log: the categories of messages that are wanted (`EMBER_JIT_LOG`, separated by commas), or None.
         bundles: the bundles that are in force from the start (`EMBER_JIT_BUNDLE`, separated like `PATH`).
         strict_internal: raise internal compiler errors instead of falling back (`EMBER_JIT_STRICT`).
         buffers: bytes of freed outputs that the pool of numeric kernels keeps (`EMBER_JIT_BUFFERS`, in MiB, or `off`).
@@ -29,6 +30,7 @@ class Config:
     max_workers: int = 64
     thread_cap: int = 1024
     dump_dir: str | None = None
+    log: tuple[str, ...] | None = None
     bundles: tuple[str, ...] = ()
     strict_internal: bool = False
     full_traceback: bool = False
@@ -56,6 +58,11 @@ def _cache_dir() -> str | None:
     return None if text.strip().lower() == "off" else text
 
 
+def _names(name: str) -> tuple[str, ...] | None:
+    found = tuple(filter(None, map(str.strip, os.environ.get(name, "").split(","))))
+    return found or None
+
+
 @lru_cache(maxsize=1)
 def config() -> Config:
     """The settings of this process, read from `EMBER_JIT_*` environment variables."""
@@ -63,6 +70,7 @@ def config() -> Config:
         max_workers=_positive("EMBER_JIT_MAX_WORKERS", 64),
         thread_cap=_positive("EMBER_JIT_THREAD_CAP", 1024),
         dump_dir=os.environ.get("EMBER_JIT_DUMP") or None,
+        log=_names("EMBER_JIT_LOG"),
         bundles=tuple(filter(None, os.environ.get("EMBER_JIT_BUNDLE", "").split(os.pathsep))),
         strict_internal=os.environ.get("EMBER_JIT_STRICT", "") not in ("", "0"),
         full_traceback=os.environ.get("EMBER_JIT_FULL_TRACEBACK", "") not in ("", "0"),

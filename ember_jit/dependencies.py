@@ -21,7 +21,7 @@ from ember_jit.errors import DependencyWarning
 #: library -> what is lost without it
 LOST: dict[str, str] = {
     "bytecode": "no effects are inferred: only what is declared (`@pure`, `@query`) overlaps",
-    "llvmlite": "numeric code runs as it is written, on NumPy",
+    "llvmlite": "numeric code runs as it is written: arrays on NumPy, loops in Python",
     "numba": "numeric loops run as they are written, in Python",
     "numpy": "batches of arrays are not stacked: only lists and tuples are batched",
     "optree": "axes are not given as a tree: only as a number, or by key",

@@ -178,9 +178,9 @@ def to_dot(drawing: Drawing) -> str:
 FORMATS: dict[str, Callable[[Drawing], str]] = {"txt": to_text, "mmd": to_mermaid, "dot": to_dot}
 
 
-def short(text: str) -> str:
-    """`text`, cut where it would be too long for a node."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+def short(text: str, most: int = LONGEST) -> str:
+    """`text`, cut where it would be too long (for a node)."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _mermaid(text: str) -> str:

@@ -17,14 +17,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FunctionType, MemberDescriptorType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ember_jit.errors import EffectViolation, NotAnOperatorError
-from ember_jit.runtime.originals import original_code
-
-if TYPE_CHECKING:
-    from ember_jit.snapshot import Snapshot
+from ember_jit.errors import NotAnOperatorError, OptionError
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -99,26 +94,74 @@ class Label:
         return " ".join([*words, *flags])
 
 
+#: The result comes from the arguments alone, and nothing changes. Such a call may start early.
 pure = Label("pure")
+#: The call reads the outside world, may answer differently each time, and changes nothing. It may start early,
+#: and is made exactly once if the program reaches it.
 query = Label("query")
+#: The call never raises, so calls behind it with effects on resources need not wait for it.
 nothrow = Label("", nothrow=True)
+#: Making the call twice is the same as once. Only such a call may be retried.
 idempotent = Label("", idempotent=True)
+#: The call must run on the caller's thread, in its turn; others may pass it.
 thread_bound = Label("", thread_bound=True)
 
 
+def _named(word: str, resource: str) -> str:
+    """`resource`, if it is a name; `@ordered` without parentheses is a mistake that would go unnoticed."""
+    if not isinstance(resource, str):
+        raise OptionError(
+            f"{word} takes the name of a resource, not {resource!r}: write @{word}('db')"
+        )
+    return resource
+
+
 def reads(resource: str) -> Label:
-    """The call reads `resource`: ordered after writers of it, and before those that follow."""
-    return Label(READS, resource)
+    """The call reads `resource`: it comes after what wrote it, and before what writes it next.
+
+    Args:
+        resource: any name; calls that use the same one are about the same thing.
+
+    Raises:
+        OptionError: `resource` is no text.
+
+    Example:
+        >>> @reads("cache")
+        ... def look_up(key): ...
+    """
+    return Label(READS, _named(READS, resource))
 
 
 def ordered(resource: str) -> Label:
-    """The call writes `resource`: ordered with everything that touches it."""
-    return Label(ORDERED, resource)
+    """The call writes `resource`: it keeps its place among everything that touches it.
+
+    Args:
+        resource: any name; calls that use the same one are about the same thing.
+
+    Raises:
+        OptionError: `resource` is no text.
+
+    Example:
+        >>> @ordered("log")
+        ... def note(line): ...
+    """
+    return Label(ORDERED, _named(ORDERED, resource))
 
 
 def commutes(resource: str) -> Label:
-    """The call adds to `resource` in a way that commutes with other such calls."""
-    return Label(COMMUTES, resource)
+    """The call adds to `resource`, and the order among such calls does not matter.
+
+    Args:
+        resource: any name; calls that use the same one are about the same thing.
+
+    Raises:
+        OptionError: `resource` is no text.
+
+    Example:
+        >>> @commutes("metrics")
+        ... def increment(name): ...
+    """
+    return Label(COMMUTES, _named(COMMUTES, resource))
 
 
 _side: dict[tuple[int, int], tuple[Any, Label]] = {}
@@ -137,8 +180,15 @@ def declare(target: Any, *labels: Label) -> None:
         labels: one effect and any modifiers; they add to what was declared before.
 
     Raises:
+        OptionError: one of `labels` is none: `declare(client.complete, "query")`.
         NotAnOperatorError: `target` cannot be called and has no `forward`.
     """
+    given: tuple[object, ...] = labels
+    strange = next((each for each in given if not isinstance(each, Label)), None)
+    if strange is not None:
+        raise OptionError(
+            f"{strange!r} is no label; give pure, query, reads('r'), ordered('r'), commutes('r'), or a modifier"
+        )
     if not callable(target) and not hasattr(target, "forward"):
         raise NotAnOperatorError(
             f"{target!r} cannot be labelled: it is not callable and has no `forward`. "
@@ -212,62 +262,31 @@ def labels_all_instances(target: Any) -> bool:
 
 
 def verify(op: Any, inputs: Any) -> Any:
-    """Call `op(inputs=inputs)` and check that it kept its label.
+    """Call `op(inputs=inputs)` plainly and check that what is declared `pure` or `query` keeps its label.
 
-    Snapshots the arguments, the operator's attributes, and the globals and outer variables that its
-    `forward` reads, before and after; a `pure` or `query` call must leave all of them as they were.
+    Checked are `op` itself, if it has such a label, or else each declared call that it makes, however deep.
+    Before and after such a call the arguments, the operator's attributes, and the globals and outer variables
+    that its code reads are compared; all must be as they were.  Files, sockets, what C code keeps, and calls on
+    other threads are not seen.
 
     Args:
-        op: an operator with a declared label.
-        inputs: the value for `inputs=`; it is compared with itself, before and after.
+        op: an operator or a function.
+        inputs: the value for `inputs=`.
 
     Returns:
         What the call returned.
 
     Raises:
-        EffectViolation: something changed; the message names it.
-        NotAnOperatorError: `op` carries no label.
+        EffectViolation: something changed; the message names the call, its label, and what changed.
+        NotAnOperatorError: neither `op` nor anything that it called is declared `pure` or `query`.
+
+    Example:
+        >>> @pure
+        ... def count(*, inputs):
+        ...     return len(inputs)
+        >>> verify(count, "why?")
+        4
     """
-    label = label_of(op)
-    if label is None or label.kind not in ("pure", "query"):
-        raise NotAnOperatorError(
-            f"{type(op).__name__} is not declared `pure` or `query`: there is nothing to verify."
-        )
-    before = _snapshot(op, inputs)
-    result = op(inputs=inputs)
-    after = _snapshot(op, inputs)
-    for place, value in before.items():
-        if place not in after or after[place] != value:
-            raise EffectViolation(
-                f"{type(op).__name__} is declared `{label}` but changed {place}. "
-                f"Remove the label, or stop {type(op).__name__}.forward from storing there."
-            )
-    added = sorted(set(after) - set(before))
-    if added:
-        raise EffectViolation(f"{type(op).__name__} is declared `{label}` but added {added[0]}.")
-    return result
+    from ember_jit.verification import verify as verify_call  # needed by nobody who only runs
 
-
-def _snapshot(op: Any, inputs: Any) -> dict[str, Snapshot]:
-    from ember_jit.snapshot import Snapshot  # needed by nobody who only runs
-
-    state = {"its argument `inputs`": Snapshot(inputs)}
-    for name, value in getattr(op, "__dict__", {}).items():
-        state[f"`self.{name}`"] = Snapshot(value)
-    for cls in type(op).__mro__:
-        for name, slot in cls.__dict__.items():
-            if type(slot) is MemberDescriptorType and hasattr(op, name):
-                state[f"`self.{name}`"] = Snapshot(getattr(op, name))
-    forward = op if isinstance(op, FunctionType) else getattr(type(op), "forward", None)
-    if not isinstance(forward, FunctionType):
-        return state
-    code, space = original_code(forward), forward.__globals__
-    for name in code.co_names:
-        if name in space:
-            state[f"the global `{name}`"] = Snapshot(space[name])
-    for name, cell in zip(code.co_freevars, forward.__closure__ or (), strict=True):
-        try:
-            state[f"the outer variable `{name}`"] = Snapshot(cell.cell_contents)
-        except ValueError:
-            pass  # not assigned yet
-    return state
+    return verify_call(op, inputs, label_of)

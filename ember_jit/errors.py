@@ -156,12 +156,24 @@ class BundleWarning(UserWarning):
     """A bundle is whole, but does not fit: another Python, another ember_jit, source that has changed. [EMB061]"""
 
 
+class GeneratedCodeError(EmberError, ValueError):
+    """Edited generated code cannot be put in place: another function's, or it does not compile: `run --generated`."""
+
+    code = "EMB062"
+
+
 class InternalCompilerWarning(UserWarning):
     """A stage of the compiler failed (a bug in ember_jit); the plain code runs instead. [EMB010]"""
 
 
 class DependencyWarning(UserWarning):
     """A library that ember_jit uses is missing or broken; it does without, and says what is lost. [EMB050]"""
+
+
+class MissingExtraError(EmberError, ImportError):
+    """Something needs a library that is not installed: `timeline.to_opentelemetry()`."""
+
+    code = "EMB053"
 
 
 class UncopyableError(EmberError, TypeError):

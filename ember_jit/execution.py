@@ -22,6 +22,7 @@ from ember_jit.graph.recorded import source_of
 from ember_jit.graph.recorder import current
 from ember_jit.options import XCSExecutionOptions, options_in_force
 from ember_jit.runtime.dispatch import is_disabled
+from ember_jit.runtime.frames import leave_no_trace
 
 _KEPT = 8  # programs of one graph that are remembered
 
@@ -75,7 +76,9 @@ def execute(
     if not isinstance(graph, Graph):
         raise TypeError(f"execute() takes a Graph, not {type(graph).__name__}: {graph!r:.80}")
     if options is not None and not isinstance(options, XCSExecutionOptions):
-        raise TypeError(f"options={options!r} is no value of execution_options(...)")
+        raise TypeError(
+            f"options={options!r} is a {type(options).__name__}: write options=execution_options(max_workers=4)"
+        )
     wanted = [output_nodes] if isinstance(output_nodes, str) else output_nodes
     outputs = None if wanted is None else list(dict.fromkeys(wanted))
     _check_usable(graph, outputs)
@@ -92,6 +95,7 @@ def execute(
     except BaseException as exc:
         # past a `__setattr__` of the user's
         BaseException.__setattr__(exc, "partial_results", ExecutionResult(execution.results))
+        leave_no_trace()
         raise
     finally:
         current.reset(token)

@@ -166,7 +166,7 @@ class TransformOptions(_Options):
 
 
 def execution_options(**given: Any) -> XCSExecutionOptions:
-    """Options for `execute`: a value for its `options=`, or a context manager for the `execute`s of a block.
+    """How `execute` runs: a value for its `options=`, or a context manager for all that a block executes.
 
     As a context manager it nests (what an inner one does not give, an outer one does), restores what was
     there before, and is per context: other threads and tasks are not affected.

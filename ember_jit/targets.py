@@ -70,7 +70,7 @@ def load(text: str, init: str | None = None) -> Target:
 
 
 def load_all(text: str, init: str | None = None) -> list[Target]:
-    """The operators that `text` names: as `load`, or for a package all that is decorated in it.
+    """The operators that `text` names: as `load`, or for a package, module or file all that is decorated in it.
 
     A class of a package that cannot be constructed without arguments becomes a target without an operator, and a
     remark.
@@ -85,8 +85,9 @@ def load_all(text: str, init: str | None = None) -> list[Target]:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    package = _from_file(Path(text)).__name__ if text.endswith(".py") else text
     found: list[Target] = []
-    for each in decorated_in(text):
+    for each in decorated_in(package):
         try:
             made = _construct(each, each.__qualname__, None) if isinstance(each, type) else each
         except ConstructionError as exc:
@@ -155,8 +156,21 @@ def _from_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as exc:
         sys.modules.pop(name, None)
+        if isinstance(exc, ImportError) and "relative import" in str(exc):
+            raise TargetError(
+                f"{path} imports relatively, so it is part of a package: write `{_dotted(path)}:NAME`"
+            ) from exc
         raise _broken(str(path), exc) from exc
     return module
+
+
+def _dotted(path: Path) -> str:
+    """The name of the module in `path`, by the packages that it lies in: `pkg/sub/a.py` is `pkg.sub.a`."""
+    parts, folder = [path.stem], path.resolve().parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
 
 
 def _broken(place: str, exc: Exception) -> TargetError:

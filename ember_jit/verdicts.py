@@ -8,8 +8,11 @@ from ember_jit.effects import labels_all_instances
 from ember_jit.runtime.dispatch import CompileUnit, Options
 from ember_jit.runtime.effect import PURE, QUERY, Effect
 from ember_jit.runtime.ledger import ANYTHING
+from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plan import UNKNOWN, Verdict
 from ember_jit.runtime.standins import Deferring, quiet_twin, stand_in
+from ember_jit.runtime.statics import function_of
+from ember_jit.runtime.triage import stops
 
 
 def verdict_on(
@@ -20,8 +23,13 @@ def verdict_on(
     deferring: Deferring,
 ) -> Verdict:
     """What the runtime must know of a live callable of this effect."""
+    if effect.later is not None:
+        return Verdict(False, plain_arguments=True, plain=effect.later.plain, once=True)
     if not effect.schedulable and effect.label is None:
         return UNKNOWN
+    found = function_of(callee)
+    if found is not None and stops(original_code(found[0])):
+        return UNKNOWN  # whoever looks at the prompt wants the caller's frames above it
     claims = effect.label.claims if effect.label is not None else ()
     if not effect.declared:
         claims = (*claims, ("reads", ANYTHING))  # it may look at whatever a writer changes

@@ -10,8 +10,9 @@ Names are imported when they are first asked for.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from ember_jit.lazy import lazily
 
 if TYPE_CHECKING:
     from ember_jit.graph.model import Graph
@@ -53,19 +54,7 @@ NAMES: dict[str, str] = {
 __all__ = ["XCSAPI", *NAMES]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a published name when it is first asked for."""
-    home = NAMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'ember_jit.xcs' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """The published names."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, NAMES)
 
 
 class XCSAPI:
@@ -139,6 +128,10 @@ class XCSAPI:
         """`ember_jit.explain`."""
         return _published("explain")(target)
 
+    def get_jit_stats(self, op: Any) -> Any:
+        """`ember_jit.get_jit_stats`."""
+        return _published("get_jit_stats")(op)
+
 
 _VMAP = frozenset({"in_axes", "out_axes"})
 _PMAP = frozenset({"num_workers", "devices", "backend", "progress"})
@@ -146,6 +139,23 @@ _PMAP = frozenset({"num_workers", "devices", "backend", "progress"})
 
 def _published(name: str) -> Any:
     return globals().get(name) or __getattr__(name)
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    """The fields of an options value that were given.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    given = getattr(options, "given", None)
+    if type(given) is not dict:
+        from ember_jit.errors import OptionError
+
+        raise OptionError(
+            f"options={options!r} is a {type(options).__name__}: give JITOptions(...) to `jit`, TransformOptions(...) "
+            "to `vmap` and `pmap`, or the fields as keywords"
+        )
+    return given
 
 
 def _given(target: Any) -> tuple[Any, ...]:
@@ -159,7 +169,7 @@ def _merged(
     found: dict[str, Any] = {}
     for each in (defaults, options):
         if each is not None:
-            found |= each.given
+            found |= _fields(each)
     if only is not None:
         found = {name: value for name, value in found.items() if name in only}
     return found | more

@@ -23,7 +23,13 @@ def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--regenerate-golden` rewrites the golden files instead of comparing with them."""
+    """`--regenerate-golden` rewrites the golden files instead of comparing with them; images alike."""
     parser.addoption(
         "--regenerate-golden", action="store_true", default=False, help="rewrite golden files"
+    )
+    parser.addoption(
+        "--regenerate-images",
+        action="store_true",
+        default=False,
+        help="rewrite the screenshots in docs/images (needs a browser)",
     )

@@ -16,7 +16,7 @@ from typing import Any
 from ember_jit import Operator, query
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.values import Known
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions

@@ -36,16 +36,16 @@ from ember_jit.aot.manifest import (
     shaping,
 )
 from ember_jit.aot.reach import decorated_within
-from ember_jit.compiler import driver
+from ember_jit.compiler import answers, driver
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
+from ember_jit.compiler.building import Artifacts, Built, build
 from ember_jit.compiler.codegen.link import (
     compile_in_place,
     compile_issue_programs,
     program_text,
 )
 from ember_jit.compiler.deferral import deferring_code
-from ember_jit.compiler.driver import Artifacts, Built
 from ember_jit.errors import BundleError, ConstructionError, NotAnOperatorError
 from ember_jit.report.dump import retire_text, straight_text
 from ember_jit.runtime.dispatch import Options, unit_of
@@ -174,7 +174,7 @@ class Builder:
         if options.force_trace:
             self._note(function, "it is traced, which only the compiler does")
             return ()
-        built = driver.build(function, original, options, owner, artifacts, bound=bound)
+        built = build(function, original, options, owner, artifacts, bound=bound)
         code = None
         if not isinstance(built, str):
             code = compile_in_place(original, built.source, built.node)
@@ -261,7 +261,7 @@ class Builder:
 
     # ------------------------------------------------------------------ what it calls
     def _callees(self, built: Built, options: Options) -> Iterator[_Work]:
-        inference = driver.inference_for(options)
+        inference = answers.inference_for(options)
         for fact in built.facts.calls.values():
             for callee in _live(fact.callee):
                 self._keep.append(callee)
@@ -317,7 +317,7 @@ class Builder:
                 continue
             if ast.unparse(node.func) == "_e.call" and node.args:
                 found = _resolve(node.args[0], function)
-                if found is not None and driver.is_pure_call(found):
+                if found is not None and answers.is_pure_call(found):
                     self._pure_calls.add(known_key(found))
             elif ast.unparse(node.func) == "_e.method" and len(node.args) > 1:
                 name = node.args[1]
@@ -325,7 +325,7 @@ class Builder:
                     self._pure_methods |= {
                         f"{kind.__name__}.{name.value}"
                         for kind in _BUILTIN
-                        if driver.is_pure_method(kind, name.value)
+                        if answers.is_pure_method(kind, name.value)
                     }
 
     def _note(self, function: FunctionType, text: str) -> None:

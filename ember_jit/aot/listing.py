@@ -23,16 +23,20 @@ def _lines(found: Bundle) -> Iterator[str]:
     yield f"  digest      {found.digest}"
     units = [record for record in manifest.units if record.form != DEFERS]
     yield ""
-    yield f"{len(units)} functions"
+    yield f"{len(units)} function{'s' * (len(units) != 1)}"
     width = max((len(_title(record)) for record in units), default=0)
     for record in units:
         yield f"  {_title(record):<{width}}  {_what(record)}"
     counts = {key: len(effects) for key, effects in manifest.effects.items()}
     yield ""
-    yield f"{sum(counts.values())} inferred effects, each good for one fingerprint"
+    effects = sum(counts.values())
+    yield f"{effects} inferred effect{'s' * (effects != 1)}, each good for one fingerprint"
     twins = len(manifest.units) - len(units)
     if twins:
-        yield f"{twins} functions that print or log have a twin that does so in its turn"
+        have = (
+            "function that prints or logs has" if twins == 1 else "functions that print or log have"
+        )
+        yield f"{twins} {have} a twin that does so in its turn"
     if manifest.notes:
         yield ""
         yield "not in it"

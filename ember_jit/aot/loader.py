@@ -245,6 +245,15 @@ def bundle(path: str | os.PathLike[str], *, digest: str | None = None) -> Iterat
     """As `load`, in force until the block ends, in all threads.
 
     What was first called in the block keeps its code; what was called before keeps what it had.
+
+    Args:
+        path, digest: as for `load`.
+
+    Yields:
+        The bundle.
+
+    Raises:
+        BundleError: as for `load`.
     """
     found = load(path, digest=digest)
     try:

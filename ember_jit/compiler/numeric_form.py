@@ -71,14 +71,15 @@ def numeric_form(
 
 def _site(region: NumericRegion, unit: Unit, owner: Any) -> Site | None:
     specialise = specialiser(cast(Numerics, unit.options.numerics), emit, entry_kept)
-    site = Site(region, specialise, unit.disabled, unit.internal_error, lambda: _left_off(unit))
+    site = Site(region, specialise, unit.disabled, unit.internal_error, lambda: left_off(unit))
     if any(each.kind == "field" for each in region.inputs) and not site.watch_owner(type(owner)):
         return None
     return site
 
 
-def _left_off(unit: Unit) -> None:
-    """A site has switched itself off: without kernels that are tried, a function gets its own code back."""
+def left_off(unit: Unit) -> None:
+    """A site has switched itself off: a function in which none is tried any more gets its own code back."""
     artifacts = unit.artifacts
-    if artifacts.kernels is not None and not any(site.on for site in artifacts.numeric):
-        unit.put_back(f"no kernel fits what it is called with: {artifacts.numeric[-1].left}")
+    sites = [*artifacts.loops, *artifacts.numeric]
+    if artifacts.kernels is not None and not any(site.on for site in sites):
+        unit.put_back(f"no kernel fits what it is called with: {sites[-1].left}")

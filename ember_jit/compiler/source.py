@@ -9,6 +9,7 @@ there is no source.  Nothing of the user's is executed.
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import linecache
 import re
@@ -16,6 +17,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -272,6 +274,13 @@ def _nested(code: CodeType, name: str) -> CodeType | None:
         if isinstance(const, CodeType) and const.co_name == name:
             return const
     return None
+
+
+def first_line(code: CodeType) -> int:
+    """The line on which the body of a function begins to run: where a debugger stops first."""
+    resumed = code.co_code[::2].index(dis.opmap["RESUME"])
+    lines = (position[0] for position in islice(code.co_positions(), resumed + 1, None))
+    return next((line for line in lines if line is not None), code.co_firstlineno)
 
 
 def same_code(a: CodeType, b: CodeType) -> bool:

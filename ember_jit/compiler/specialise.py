@@ -21,7 +21,7 @@ from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
 from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.numeric import Kernel, Site, describe
 
 TRIED = 1 << 16  # elements: on about so many a kernel is timed against NumPy before it is used

@@ -95,7 +95,7 @@ class Program:
 
 def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """What the plan asks of the compiler: the verdict on a callable, and its stand-in."""
-    from ember_jit.compiler import driver  # the compiler is loaded by who uses it
+    from ember_jit.compiler import answers  # the compiler is loaded by who uses it
 
     chosen = Options(
         execution_strategy=options.scheduler,
@@ -104,10 +104,10 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
         assume=options.assume,
         max_extra_calls=options.max_extra_calls,
     )
-    inference = driver.inference_for(chosen)
+    inference = answers.inference_for(chosen)
     return (
-        lambda callee: driver.verdict_of(callee, inference, chosen),
-        driver.entrance(inference, chosen),
+        lambda callee: answers.verdict_of(callee, inference, chosen),
+        answers.entrance(inference, chosen),
     )
 
 

@@ -94,6 +94,8 @@ def _own_name(callee: Any) -> str:
     name = getattr(callee, "__name__", None)
     if name == "<lambda>":
         return "lambda_"
+    if isinstance(name, str):
+        name = name.partition("(")[0]  # the transform, in "vmap(f)"
     return name if isinstance(name, str) and name.isidentifier() else type(callee).__name__
 
 

@@ -91,6 +91,12 @@ def _hear(
     recorder = active()
     if recorder is None:
         return overlays.UNHEARD
+    defaults = function.__kwdefaults__ or {}
+    kwargs = {
+        name: value
+        for name, value in kwargs.items()
+        if name not in defaults or value is not defaults[name]
+    }
     if not args:
         return recorder.record(function, args, kwargs, frame)
     owner = args[0]

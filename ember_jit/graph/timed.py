@@ -14,8 +14,9 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
+from ember_jit.config import config
 from ember_jit.runtime.cells import OK, PENDING, Cell
-from ember_jit.runtime.outcomes import user_part
+from ember_jit.runtime.frames import user_part
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.run import Run
@@ -52,7 +53,7 @@ class TimedRun(Run):
             sleep = False
             with self.lock:
                 # calls are left lying, and the system gives no threads
-                forsaken = bool(self._queue) and not (self.running or self.invited)
+                forsaken = bool(self._queue) and not (self.running or self._awaits_threads())
                 if cell.state == PENDING and self.paused:
                     self._resume_paused()
                 elif cell.state < OK and not forsaken:
@@ -60,7 +61,7 @@ class TimedRun(Run):
                     self.waiting = cell
                     sleep = True
             if sleep:
-                self._sleep()
+                self._sleep(cell)
                 continue
             self._catch_up()
             if forsaken:
@@ -108,7 +109,7 @@ class Lane:
         try:
             raise exc
         finally:
-            exc.__traceback__ = user_part(call.trace)
+            exc.__traceback__ = call.trace if config().full_traceback else user_part(call.trace)
             del exc, call
 
     def close(self) -> None:

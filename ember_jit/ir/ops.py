@@ -83,6 +83,8 @@ class Op:
         stmt: the user's statement that it belongs to.
         origin: the user's node that it was made from.
         reason: for `barrier`: why.
+        relies_on: callees that are taken for the builtins of that name: what runs a generator to its end, `getattr`.
+        binds: for `call` and `helper`: its arguments bind names of the function, so they must be evaluated in its turn.
     """
 
     kind: str
@@ -97,6 +99,17 @@ class Op:
     stmt: ast.stmt | None = None
     origin: ast.AST | None = None
     reason: str = ""
+    relies_on: tuple[ast.expr, ...] = ()
+    binds: bool = False
+
+    @property
+    def changed(self) -> ast.expr | None:
+        """Of a `mutate`: what gives the container that is changed; if it is no name, only a name leads to it."""
+        if isinstance(self.target, ast.Subscript):
+            return self.target.value
+        call = self.value if self.target is None else None
+        func = call.func if isinstance(call, ast.Call) else None
+        return func.value if isinstance(func, ast.Attribute) else self.target
 
     @property
     def text(self) -> str:
@@ -141,11 +154,26 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A call, or another effect, in a body that runs later or never: that of a nested function, lambda or generator.
+
+    Attributes:
+        node: the call or effect.
+        stmt: the statement from which on it may happen.
+        once: it may happen in that statement alone.
+    """
+
+    node: ast.expr
+    stmt: ast.stmt
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A lowered function.
 
-    `lazy` are calls (and other effects) in bodies that run at some later point of the function, or never:
-    those of nested functions, lambdas and generators.  `is_method` says that the first parameter is the operator.
+    `bound` says which names are bound for certain in front of each statement, `within` the loops around it; both
+    have the statements in program order.  `is_method` says that the first parameter is the operator.
     """
 
     name: str
@@ -155,7 +183,8 @@ class Function:
     loops: tuple[ast.AST, ...] = ()
     left_alone: tuple[tuple[int, str], ...] = ()
     bound: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
-    lazy: tuple[ast.expr, ...] = ()
+    within: dict[ast.stmt, tuple[int, ...]] = field(default_factory=dict)
+    later: tuple[Later, ...] = ()
     is_method: bool = False
 
     def walk(self) -> Iterator[Op]:

@@ -3,6 +3,8 @@
     walk(tree)           every node, parents before children; twice as fast as `ast.walk`
     copied(tree, memo)   a deep copy; a fifth of the work of `copy.deepcopy`
     source_text(node)    its source on one line, remembered
+    load, store, is_     small expressions of ours
+    placed, put_on_line  where what is ours stands in the user's file
 
 Contexts (`ast.Load`) and operators (`ast.Add`) have no fields and are told apart by their type alone:
 `walk` passes most of them over, and `copied` shares them.
@@ -54,3 +56,54 @@ def source_text(node: ast.AST | None, first_line: bool = False) -> str:
         return ""
     text = ast.unparse(node)
     return text.split("\n", 1)[0] if first_line else " ".join(text.split())
+
+
+def unplaced(text: str) -> list[Any]:
+    """The statements in `text`, which is generated, without a place in any file yet."""
+    body: list[Any] = ast.parse(text).body
+    for statement in body:
+        for node in walk(statement):
+            for attribute in node._attributes:
+                node.__dict__.pop(attribute, None)
+    return body
+
+
+def put_on_line(tree: ast.AST, line: int) -> None:
+    """Put the unplaced nodes of `tree` on a line, without columns; -1: on that of whatever runs before."""
+    stack = [tree]
+    while stack:
+        node: Any = stack.pop()
+        if "lineno" in node._attributes:
+            if "lineno" in node.__dict__:
+                continue  # the user's, or placed: and so is all in it
+            node.lineno = node.end_lineno = line
+            node.col_offset = node.end_col_offset = min(line, 0)
+        stack.extend(ast.iter_child_nodes(node))
+
+
+def placed(node: Any, where: ast.AST) -> Any:
+    """Give what is ours in `node` the place of the user's code that it stands for, so that lines and carets are its."""
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if "lineno" in each._attributes:
+            if "lineno" in vars(each):
+                continue  # the user's, or placed before: and so is all in it
+            ast.copy_location(each, where)
+        stack.extend(ast.iter_child_nodes(each))
+    return node
+
+
+def load(name: str) -> ast.expr:
+    """The variable `name`, read."""
+    return ast.Name(name, ast.Load())
+
+
+def store(name: str) -> ast.Name:
+    """The variable `name`, assigned to."""
+    return ast.Name(name, ast.Store())
+
+
+def is_(left: ast.expr, right: ast.expr) -> ast.expr:
+    """`left is right`."""
+    return ast.Compare(left, [ast.Is()], [right])

@@ -88,20 +88,34 @@ class Dependence:
 
     def reach(self, carried: bool) -> list[int]:
         """For each node, the set (as bits) of the nodes that wait for it, through any number of steps."""
-        bits = [0] * len(self.nodes)
+        next_to: list[set[int]] = [set() for _ in self.nodes]
         for edge in self.edges:
             if carried or not edge.carried:
-                bits[edge.source] |= 1 << edge.target
-        changed = True
-        while changed:
-            changed = False
-            for number in reversed(range(len(bits))):
-                total = bits[number]
-                for other in members(bits[number]):
-                    total |= bits[other]
-                if total != bits[number]:
-                    bits[number], changed = total, True
-        return bits
+                next_to[edge.source].add(edge.target)
+        return _closure(next_to, list(reversed(range(len(self.nodes)))))
+
+    def reached_from(self) -> list[int]:
+        """For each node, the set (as bits) of the nodes that it waits for in the same iteration."""
+        next_to: list[set[int]] = [set() for _ in self.nodes]
+        for edge in self.edges:
+            if not edge.carried:
+                next_to[edge.target].add(edge.source)
+        return _closure(next_to, list(range(len(self.nodes))))
+
+
+def _closure(next_to: list[set[int]], order: list[int]) -> list[int]:
+    """What can be reached from each node in any number of steps; `order` is one in which few rounds are needed."""
+    bits = [0] * len(next_to)
+    changed = True
+    while changed:
+        changed = False
+        for number in order:
+            total = bits[number]
+            for other in next_to[number]:
+                total |= 1 << other | bits[other]
+            if total != bits[number]:
+                bits[number], changed = total, True
+    return bits
 
 
 def members(bits: int) -> Iterator[int]:

@@ -13,6 +13,8 @@
     kernels.py           the same where there are numeric regions alone
     region-0.py          a numeric region as a Python function
     region-0-kernel-0.*  each of its kernels: kernel IR and cost (.txt), LLVM IR (.ll), assembly (.s)
+    loop-0.py            a loop as a Python function
+    loop-0-code-0.*      each piece of machine code for it: LLVM IR (.ll), the same optimised, assembly (.s)
     timings.txt          how long each stage of the compiler took
 
 The generated programs are Python that parses.  Names and text are the same from run to run, times apart.
@@ -24,7 +26,9 @@ import ast
 import copy
 import difflib
 import hashlib
+import os
 import re
+import tempfile
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -37,12 +41,14 @@ from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.ir.printer import print_function
+from ember_jit.report.edited import stamp
 from ember_jit.report.explain import explanation_of
 from ember_jit.report.graph import FORMATS
+from ember_jit.report.loops import loop_files
 from ember_jit.report.regions import region_files
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
-from ember_jit.runtime.linking import CALL, CODE, TYPE, UNIT
+from ember_jit.runtime.linking import CALL, CODE, GETTRACE, TOOL, TYPE, UNIT
 from ember_jit.runtime.speculation import SCALARS
 
 _UNIT = "_unit"
@@ -56,7 +62,7 @@ _TITLES = {
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
     "chain.py": "what it attempts first: its operators computed in place",
-    "kernels.py": "the function as it runs now: kernels stand in front of numeric regions",
+    "kernels.py": "the function as it runs now: kernels and machine code stand in front of what they replace",
     "timings.txt": "how long each stage of the compiler took",
 }
 
@@ -86,12 +92,28 @@ def dump_compiled(unit: Unit, function: FunctionType, directory: str) -> None:
     if not unit.stats.compiled and not unit.stats.internal_errors:
         return
     try:
-        _write(settled(unit, function), Path(directory) / folder_name(function))
+        found = settled(unit, function)
+        name = folder_name(function)
+        _write(found, Path(directory) / name)
+        _enter(Path(directory) / "index.txt", name, explanation_of(found).headline, found)
     except OSError as exc:
         warnings.warn(f"EMBER_JIT_DUMP={directory}: {exc}", RuntimeWarning, stacklevel=2)
     except Exception as exc:  # noqa: BLE001 - a broken report must not break the user's call (EMB010)
         text = f"ember_jit could not dump {unit.name} ({type(exc).__name__}: {exc}). This is a bug in ember_jit [EMB010]"
         warnings.warn(text, InternalCompilerWarning, stacklevel=2)
+
+
+def _enter(index: Path, name: str, headline: str, found: Survey) -> None:
+    """Put a folder into the index over all folders: one line each, by name; other processes write there too."""
+    lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
+    rows = {line.split("  ", 1)[0]: line for line in lines}
+    rows[name] = f"{name}  {found.name}, {found.file}:{found.line}: {headline}"
+    text = "".join(f"{rows[key]}\n" for key in sorted(rows) if (index.parent / key).is_dir())
+    with tempfile.NamedTemporaryFile(
+        "w", dir=index.parent, prefix="index", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    os.replace(file.name, index)
 
 
 def folder_name(function: FunctionType) -> str:
@@ -124,6 +146,10 @@ def _title(name: str) -> str:
             "s": "its assembly",
         }
         return endings[name.rpartition(".")[2]]
+    if name.startswith("loop-"):
+        if name.endswith("-optimised.ll"):
+            return "the same after LLVM's passes"
+        return {"py": "a loop", "ll": "its LLVM IR", "s": "its assembly"}[name.rpartition(".")[2]]
     other = (
         "what this stage changed in the IR" if name.endswith(".diff") else "the IR after this stage"
     )
@@ -148,20 +174,27 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         for ending, form in FORMATS.items():
             yield f"plan.{ending}", form(made)
     title = f"{found.name} ({found.file}:{found.line})"
-    if artifacts.issues:
-        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n\n\n"
+    if artifacts.issues and source is not None:
+        head = f"# Issue programs of {title}.  _w: the run; _e: guarded operations.\n{stamp(source)}\n\n\n"
         yield "issue.py", head + "\n\n".join(issue.text for issue in artifacts.issues)
     if artifacts.retire is not None and source is not None:
-        yield "retire.py", retire_text(title, artifacts.retire, source)
+        yield "retire.py", _stamped(retire_text(title, artifacts.retire, source), source)
     if artifacts.straight is not None and source is not None:
-        yield "straight.py", straight_text(title, artifacts.straight, source)
+        yield "straight.py", _stamped(straight_text(title, artifacts.straight, source), source)
     if artifacts.chain is not None and source is not None:
-        yield "chain.py", chain_text(title, artifacts.chain, source)
+        yield "chain.py", _stamped(chain_text(title, artifacts.chain, source), source)
     if artifacts.kernels is not None:
         yield "kernels.py", kernels_text(artifacts.kernels, source)
     yield from region_files(artifacts.numeric)
+    yield from loop_files(artifacts.loops)
     if artifacts.timings:
         yield "timings.txt", timings_text(artifacts.timings)
+
+
+def _stamped(text: str, source: Source) -> str:
+    """A program whose second line says what it was made from, for `edited`."""
+    first, _, rest = text.partition("\n")
+    return f"{first}\n{stamp(source)}\n{rest}"
 
 
 def difference(before: str, after: str) -> str:
@@ -184,9 +217,12 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     text = ast.unparse(clean)
     again = ast.parse(text).body[0]
     comments: dict[int, str] = {}
+    branch = clean.body[-1]
+    assert isinstance(branch, ast.If)
+    ours = (*clean.body[-2:], *branch.orelse)  # they open the run, and close it
     pairs = list(zip(_statements(clean), _statements(again), strict=True))
     for original, printed in pairs:
-        if original.lineno == clean.lineno or not _changed(original):
+        if original in ours or not _changed(original):
             continue
         comments.setdefault(
             printed.lineno, f"# line {original.lineno}: {source.line(original.lineno)}"
@@ -194,7 +230,7 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     lines = [
         f"# Retire program of {title}.",
         "# _unit: the function's unit; _w: this run.  has/take: a call that was issued ahead; done: one made here.",
-        "# The first branch is the function as it was written, for runs that do not overlap.",
+        "# The first branch is the function as it was written, for runs that do not overlap, and for debuggers.",
         "",
     ]
     for number, line in enumerate(text.splitlines(), start=1):
@@ -238,13 +274,22 @@ def kernels_text(node: ast.FunctionDef, source: Source | None) -> str:
 
 
 def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
-    """A copy with a name in place of the constant that the unit replaces at link time."""
+    """A copy with names in place of the constants that objects replace at link time."""
+    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool"}
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            if constant.value == UNIT and type(constant.value) is str:
-                return ast.copy_location(ast.Name(_UNIT, ast.Load()), constant)
-            return constant
+            name = names.get(constant.value) if isinstance(constant.value, str) else None
+            if name is None:
+                return constant
+            return ast.copy_location(ast.Name(name, ast.Load()), constant)
+
+        def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+            self.generic_visit(node)
+            values = {value.id for value in node.values if isinstance(value, ast.Name)}
+            if len(values) == 1 and values <= set(names.values()):
+                return node.values[0]  # `codegen.retire` says why it is there twice
+            return node
 
     renamed = Rename().visit(copy.deepcopy(node))
     assert isinstance(renamed, ast.FunctionDef)

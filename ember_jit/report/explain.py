@@ -24,8 +24,9 @@ from typing import Any
 
 from ember_jit.compiler.analysis.notes import Notes, describe_object
 from ember_jit.compiler.analysis.values import elements
-from ember_jit.compiler.driver import inference_for
+from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.source import NoSource, source_of
+from ember_jit.graph.model import Graph
 from ember_jit.ir.ops import Op, Region, Site
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import (
@@ -38,6 +39,9 @@ from ember_jit.report.explanation import (
     Runs,
     Step,
 )
+from ember_jit.report.graphs import explanation_of_graph
+from ember_jit.report.loops import loops_of
+from ember_jit.report.mapped import explanation_of_mapped, how_items_run
 from ember_jit.report.regions import regions_of
 from ember_jit.report.schedule import AHEAD, Schedule, waits_for
 from ember_jit.report.survey import Survey, survey
@@ -50,6 +54,7 @@ from ember_jit.report.why import (
     why_unscheduled,
 )
 from ember_jit.runtime.dispatch import unit_of
+from ember_jit.runtime.mapping import innermost, is_transform
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import instance_dict, type_lookup
 
@@ -60,25 +65,50 @@ def explain(target: Any) -> Explanation:
     """Say what the compiler did with `target`, and why not more.
 
     Args:
-        target: an operator, an operator class, or a function; decorated or not.  What has not run yet is
-            compiled first (for a class, which holds no operators to look at, nothing is).
+        target: an operator, an operator class, a function (decorated or not), what `vmap`, `pmap` or
+            `mesh_sharded` returned, or a graph.  What has not run yet is compiled first (for a class, which holds no
+            operators to look at, nothing is).
 
     Returns:
         An `Explanation`: `print` it, or use its fields.
 
     Raises:
         NotAnOperatorError: `target` is none of these.
+
+    Example:
+        >>> from ember_jit import Operator, query
+        >>> @query
+        ... class Ask(Operator):
+        ...     def forward(self, *, inputs):
+        ...         return inputs
+        >>> class Both(Operator):
+        ...     def __init__(self):
+        ...         self.a, self.b = Ask(), Ask()
+        ...     def forward(self, *, inputs):
+        ...         return self.a(inputs=inputs), self.b(inputs=inputs)
+        >>> [call.overlaps for call in explain(Both()).calls]
+        [(1,), (0,)]
     """
+    if is_transform(type(target)):
+        return explanation_of_mapped(target, explain)
+    if isinstance(target, Graph):
+        return explanation_of_graph(target)
     return explanation_of(survey(target))
 
 
 def compile_report(target: Any) -> dict[str, Any]:
     """The outcome of compiling `target` in numbers.
 
+    Args:
+        target: as for `explain`.
+
     Returns:
         `compile_ms`; `stages` (name -> ms); `compiled`; `left_alone` (the reason, or ""); `sites` (helper
         functions included) and, of those, `inferred` (known to be `pure` or `query`) and `ahead` (issued ahead); `pairs` of sites that
         may be in flight together; `runs` that overlapped, and calls `issued` in them.
+
+    Raises:
+        NotAnOperatorError: `target` is neither an operator nor a function.
     """
     found = survey(target)
     made = explanation_of(found)
@@ -128,6 +158,7 @@ def explanation_of(found: Survey) -> Explanation:
         (*found.remarks, *_why_not_computed(found)),
         _recorded(found),
         regions_of(found.artifacts.numeric),
+        loops_of(found.artifacts.loops, found.artifacts.loops_left),
     )
 
 
@@ -196,6 +227,9 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     regions = len(found.artifacts.numeric)
     if regions:
         overlap += f"; {regions} numeric region{'s' if regions > 1 else ''}"
+    loops = len(found.artifacts.loops)
+    if loops:
+        overlap += f"; {loops} loop{'s' if loops > 1 else ''} for machine code"
     if found.status == status.COMPILED:
         return f"compiled: {overlap}"
     if found.status == status.FAILED:
@@ -350,8 +384,14 @@ def _parts(found: Survey) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def _is_decorated(forward: Any) -> bool:
+    return isinstance(forward, FunctionType) and unit_of(forward) is not None
+
+
 def _is_operator(value: Any) -> bool:
-    return not isinstance(value, type) and isinstance(
+    if isinstance(value, type):
+        return False
+    return is_transform(type(value)) or isinstance(
         type_lookup(type(value), "forward"), FunctionType
     )
 
@@ -365,14 +405,18 @@ def _part(found: Survey, attribute: str, operators: list[Any]) -> Part:
         effect = inference.effect(each)
         receiver = describe_object(each)
         names[receiver.name] = names.get(receiver.name, 0) + 1
+        if is_transform(type(each)):
+            evidence[f"{each.manner}; {how_items_run(each)}"] = None
+            effect = effect.later or effect
+        else:
+            evidence[evidence_of(effect, receiver)] = None
         kinds[effect.kind] = None
-        evidence[evidence_of(effect, receiver)] = None
     counted = [f"{count} x {name}" if len(operators) > 1 else name for name, count in names.items()]
-    forwards = [type_lookup(type(each), "forward") for each in operators]
+    forwards = [type_lookup(type(innermost(each)), "forward") for each in operators]
     return Part(
         attribute,
         ", ".join(counted),
         " or ".join(kinds),
         "; ".join(evidence),
-        all(unit_of(forward) is not None for forward in forwards),
+        all(_is_decorated(forward) for forward in forwards),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ember_jit.report.notebook import fragment
 from ember_jit.report.text import explanation_text
 
 
@@ -49,7 +50,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """A place where everything outstanding is joined first."""
+    """A place where everything outstanding is joined first.
+
+    Attributes:
+        file, line, text: where it stands, and its source.
+        reason: what effect it has, or may have.
+        fix: the change that would do away with it, or empty.
+    """
 
     file: str
     line: int
@@ -152,6 +159,26 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """One run of statements with a loop, in machine code or left to Python.
+
+    Attributes:
+        first, last: its lines.
+        inputs: the variables that come in.
+        outputs: what comes out.
+        specialised: what has been met so far.
+        left: why it is not tried (any more), or empty.
+    """
+
+    first: int
+    last: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    specialised: tuple[Specialised, ...]
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """One call that the tracing fallback has recorded.
 
@@ -177,8 +204,10 @@ class Explanation:
     Attributes:
         name: qualified name of the function.
         file, line: where it is defined.
-        kind: "operator", "class" or "function".
-        status: "compiled", "traced", "left alone", "not compiled yet", "not decorated" or "internal error".
+        kind: "operator", "class", "function", "graph", or "mapped" (what `vmap`, `pmap` or `mesh_sharded` returned:
+            the rest then speaks of what it maps).
+        status: "compiled", "traced", "left alone", "not compiled yet", "not decorated" or "internal error"; of what is
+            not compiled, its kind.
         headline: the outcome in one line.
         calls: its call sites, in program order.
         barriers: where everything outstanding is joined.
@@ -187,6 +216,7 @@ class Explanation:
         parts: the operators that it holds.
         recorded: what the last run of a traced function has called, in order.
         regions: its numeric regions.
+        loops: its loops over numbers, strings, lists and arrays.
         internal_errors: bugs of ember_jit that were met [EMB010].
         runs: what has happened so far.
         remarks: what else is worth knowing.
@@ -208,6 +238,7 @@ class Explanation:
     remarks: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
     regions: tuple[Region, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -229,6 +260,10 @@ class Explanation:
 
     def __str__(self) -> str:
         return explanation_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self)
 
 
 def _plain(value: Any) -> Any:

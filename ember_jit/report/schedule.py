@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ember_jit.compiler.analysis.facts import PURE, QUERY, Effect
 from ember_jit.compiler.analysis.notes import Notes
@@ -25,6 +26,7 @@ from ember_jit.report.depend import (
     Node,
     dependence,
     exclusive,
+    members,
 )
 from ember_jit.runtime.ledger import ANYTHING, conflict
 
@@ -103,7 +105,7 @@ def schedule(
     made = Schedule(function, dependence(function))
     issued: set[int] = set()
     for region, issue in zip(regions, issues, strict=True):
-        text = _read(issue)
+        text = _read(issue.text, tuple(issue.params))
         issued |= text.issued
         made.formed[region.number], made.filled[region.number] = text.formed, text.filled
         for op in region.ops:
@@ -145,7 +147,7 @@ def claims_of(effect: Effect) -> tuple[tuple[str, str], ...]:
     return claims if effect.declared else (*claims, ("reads", ANYTHING))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Text:
     """What the text of an issue program says: sites that it issues, variables it has, containers it fills."""
 
@@ -154,9 +156,10 @@ class _Text:
     filled: set[str]
 
 
-def _read(issue: Issue) -> _Text:
-    found = _Text(set(), set(issue.params), set())
-    for node in walk(ast.parse(issue.text)):
+@lru_cache(maxsize=64)  # whoever explains also dumps, or asks again
+def _read(program: str, params: tuple[str, ...]) -> _Text:
+    found = _Text(set(), set(params), set())
+    for node in walk(ast.parse(program)):
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Store):
                 found.formed.add(node.id)
@@ -240,7 +243,7 @@ def _blocks(made: Schedule, node: Node) -> bool:
 def _find_overlaps(
     made: Schedule, inner_loops: dict[int, set[int]], effects: dict[int, Effect]
 ) -> None:
-    once, ever = made.graph.reach(carried=False), made.graph.reach(carried=True)
+    waits, ever = made.graph.reached_from(), made.graph.reach(carried=True)
     ahead: dict[int, list[Node]] = {}
     for node in made.graph.nodes:
         site = node.op.site
@@ -251,17 +254,23 @@ def _find_overlaps(
         if made.fate[site] == AHEAD:
             ahead.setdefault(made.region[site], []).append(node)
     for region, nodes in ahead.items():
-        for index, second in enumerate(nodes):
-            for first in nodes[: index + 1]:
+        looping = sum(1 << node.number for node in nodes if node.loops)
+        earlier_nodes = 0
+        for second in nodes:
+            apart = earlier_nodes & ~waits[second.number]
+            earlier_nodes |= 1 << second.number
+            # in different iterations of a loop, also those that it waits for, and itself
+            maybe = apart | (earlier_nodes & looping if second.loops else 0)
+            for number in members(maybe):
+                first = made.graph.nodes[number]
                 earlier, later = effects.get(_site(first)), effects.get(_site(second))
-                apart = (
-                    first is not second
-                    and not once[first.number] >> second.number & 1
-                    and not (first.arms and second.arms and exclusive(first, second))
-                    and not stands_in_front(earlier, later)
+                beside = bool(apart >> number & 1) and not (
+                    exclusive(first, second) or stands_in_front(earlier, later)
                 )
-                across = _across(first, second, ever, inner_loops[region])
-                if apart or (across and not stands_in_front(later, earlier)):
+                if beside or (
+                    _across(first, second, ever, inner_loops[region])
+                    and not stands_in_front(later, earlier)
+                ):
                     _overlap(made, _site(first), _site(second))
 
 

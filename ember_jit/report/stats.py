@@ -7,6 +7,7 @@ from typing import Any
 
 from ember_jit.report.survey import find_function
 from ember_jit.runtime.dispatch import unit_of
+from ember_jit.runtime.mapping import innermost
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class JitStats:
 
 
 def get_jit_stats(op: Any) -> JitStats:
-    """What became of `op`: an operator, its class, or a decorated function.
+    """What became of `op` so far; nothing is compiled for the answer.
+
+    Args:
+        op: an operator, its class, a decorated function, or what `vmap` or its kin returned: what that maps.
 
     Raises:
         NotAnOperatorError: `op` has no `forward` and is no function.
@@ -62,7 +66,7 @@ def get_jit_stats(op: Any) -> JitStats:
         >>> get_jit_stats(twice).compiled
         False
     """
-    function, _, _ = find_function(op)
+    function, _, _ = find_function(innermost(op))
     unit = unit_of(function)
     if unit is None:
         reason = "not decorated"

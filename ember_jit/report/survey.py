@@ -13,12 +13,15 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ember_jit.compiler import driver
-from ember_jit.compiler.driver import Artifacts
+from ember_jit.compiler.building import Artifacts
 from ember_jit.compiler.source import NoSource, Source, enclosing_class, source_of
 from ember_jit.errors import NotAnOperatorError
 from ember_jit.ir.ops import Function
 from ember_jit.report.schedule import Schedule, schedule
+from ember_jit.runtime import logs
+from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
+from ember_jit.runtime.mapping import is_transform
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import MISSING, instance_dict, type_lookup
 from ember_jit.runtime.triage import reason_to_leave
@@ -29,6 +32,7 @@ LEFT_ALONE = "left alone"
 NOT_YET = "not compiled yet"
 NOT_DECORATED = "not decorated"
 FAILED = "internal error"
+MAPPED = "mapped"
 
 
 @dataclass(slots=True)
@@ -40,7 +44,7 @@ class Survey:
         function: the function.
         owner: the operator that was asked about, or None.
         kind: "operator", "class" or "function".
-        status: one of the six constants of this module.
+        status: one of the first six constants of this module.
         reason: why it is left alone, or traced and not compiled; or empty.
         unit: its unit; for what is not decorated, one that was made to look at.
         remarks: what else the reader should know.
@@ -122,6 +126,8 @@ def survey(target: Any) -> Survey:
         remarks += _about_inheritance(target, function)
     elif compilable:
         unit.settle(function, owner)
+        unit.look(owner)
+        logs.flush()
         if unit.origin and unit.artifacts is None:
             remarks += _look_behind(unit, function, owner)
     status, reason = _status(unit, decorated)
@@ -135,6 +141,10 @@ def survey(target: Any) -> Survey:
     if not compilable and status in (NOT_YET, NOT_DECORATED):
         remarks.append(
             "what its calls may do depends on the operators it holds: explain an operator, not its class"
+        )
+    if status == COMPILED and is_debugged():
+        remarks.append(
+            "a debugger follows this thread: the function runs as it is written, so that one can step through it"
         )
     return Survey(function.__qualname__, function, owner, kind, status, reason, unit, remarks)
 
@@ -159,6 +169,10 @@ def find_function(target: Any) -> tuple[FunctionType, Any, str]:
     name = kind.__qualname__
     if isinstance(forward, FunctionType):
         return forward, *((None, "class") if isinstance(target, type) else (target, "operator"))
+    if is_transform(kind):
+        raise NotAnOperatorError(
+            f"{target!r} runs no code of yours but what it maps: name that, or `explain` this."
+        )
     if forward is MISSING:
         raise NotAnOperatorError(
             f"{name} has no `forward`: there is nothing to explain. "

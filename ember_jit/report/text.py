@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ _MOST_LISTED = 12
 
 def explanation_text(made: Explanation) -> str:
     """The whole explanation."""
-    lines = [f"{made.name}: {made.headline}", f"  {made.file}:{made.line}"]
+    lines = [f"{made.name}: {made.headline}"]
+    lines += [f"  {made.file}:{made.line}"] if made.file else []
     lines += [f"  note: {remark}" for remark in made.remarks]
     lines += [f"  internal error [EMB010]: {error}" for error in made.internal_errors]
     for title, body in (
@@ -25,6 +28,7 @@ def explanation_text(made: Explanation) -> str:
         ("left in order", _left_alone(made)),
         (_path_title(made), _path(made)),
         ("numeric regions (each one kernel, where the values are arrays)", _regions(made)),
+        ("loops (in machine code where the values allow it)", _loops(made)),
         ("operators it holds", _parts(made)),
         ("recorded in the last run", _recorded(made)),
         ("so far", _runs(made)),
@@ -114,6 +118,22 @@ def _regions(made: Explanation) -> Iterator[str]:
             yield from _wrapped(f"not tried any more: {region.left}")
 
 
+def _loops(made: Explanation) -> Iterator[str]:
+    for loop in made.loops:
+        where = (
+            f"line {loop.first}" if loop.first == loop.last else f"lines {loop.first}-{loop.last}"
+        )
+        if not loop.outputs:
+            yield f"  {where}: {loop.left}"
+            continue
+        yield f"  {where}"
+        yield from _wrapped(f"in: {', '.join(loop.inputs)}; out: {', '.join(loop.outputs)}")
+        for each in loop.specialised:
+            yield from _wrapped(f"{', '.join(each.seen)}: {each.outcome}")
+        if loop.left:
+            yield from _wrapped(f"not tried any more: {loop.left}")
+
+
 def _parts(made: Explanation) -> Iterator[str]:
     if not made.parts:
         return
@@ -162,3 +182,8 @@ def _wrapped(text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def nearby(path: str) -> str:
+    """A path, or `path:line`, as seen from the current folder where it lies in that."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")

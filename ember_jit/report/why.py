@@ -7,6 +7,7 @@ one line.  The fixes stand in a table: what the compiler says, and what can be d
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from ember_jit.compiler.analysis.facts import Effect, Reason
@@ -44,6 +45,9 @@ _FIXES: tuple[tuple[str, str], ...] = (
     ("strict", 'label it, or leave out effects="strict"'),
     ("a generator expression with effects", "write a list comprehension"),
 )  # fmt: skip
+
+
+_TEMPORARY = re.compile(r"_t\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ def evidence_of(effect: Effect, receiver: Receiver) -> str:
 def unknown_effect(note: CallNote) -> Why:
     """Why a call whose effect is not `pure` or `query` stays in order."""
     effect, receiver = note.effect, note.receiver
+    if effect.later is not None:
+        return Why(effect.evidence)
+    while receiver.maps is not None:
+        receiver = receiver.maps  # that is what a label would go on
     name = receiver.name
     if effect.declared:
         return Why(
@@ -199,6 +207,12 @@ def _lost_arguments(made: Schedule, site: int) -> Why:
             f"its arguments need `{name}`, which is set in a `try` statement (line {root.line})",
             "",
             f"set `{name}` in a helper function that holds the `try` statement",
+        )
+    if _TEMPORARY.fullmatch(name):  # a value without a name, inside an expression
+        return Why(
+            f"its arguments need `{root.text}`, which cannot be worked out ahead of time",
+            "",
+            "pass plain strings, numbers, lists and dicts",
         )
     if root.kind == "mutate" or root.line >= op.line:
         return Why(

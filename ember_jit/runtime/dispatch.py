@@ -23,12 +23,13 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime.numeric import holds_arrays
+from ember_jit.runtime import debugged, logs
+from ember_jit.runtime.arrays import holds_arrays
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
-from ember_jit.runtime.stubs import trim_traceback
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -44,6 +45,9 @@ FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
     4096,
 )  # the same in calls, where nothing is issued
 BARREN = 64  # receivers in a row, of one function, with nothing to overlap
+ALIKE = 64  # receivers that are looked at, after one for which a function was left alone
+LOOKS = 50_000  # calls in which they are
+REOPENED = 4  # times that another receiver has such a function compiled again
 MISSES = 64  # straight calls that met another class, before a function runs plain for good
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
@@ -140,6 +144,7 @@ class Unit:
 
     Attributes:
         disabled: says whether compiled functions run plain in this context.
+        watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -149,6 +154,10 @@ class Unit:
     """
 
     disabled = _disabled
+    watched = debugged.watched
+    gettrace = staticmethod(debugged.gettrace)
+    tool = staticmethod(debugged.tool)
+    make = FunctionType
 
     def __init__(
         self,
@@ -178,6 +187,10 @@ class Unit:
         self._auto = options.execution_strategy == "auto"
         self._barren = 0
         self._misses = 0
+        self.is_alike: Callable[[Any], bool] | None = None  # see `look`
+        self._alike: dict[int, weakref.ref[Any]] = {}
+        self._looks = self._calls = 0
+        self._reopened = 0
         self._placed: CodeType | None = None
         self._limit = 1
         self._window = 4
@@ -189,11 +202,13 @@ class Unit:
         assert function is not None
         if _disabled.get():
             return twin_of(function, self.original)(*args, **kwargs)
-        self.meets_arrays = holds_arrays(args, kwargs)
+        self.meets_arrays = holds_arrays(self.original, args, kwargs)
         try:
             self.settle(function, args[0] if args else None)
         except RecursionError:  # no room on the stack to compile: plain this time, the stub stays
             return twin_of(function, self.original)(*args, **kwargs)
+        if logs.pending:
+            logs.flush()
         return function(*args, **kwargs)
 
     def settle(self, function: FunctionType, owner: Any) -> None:
@@ -227,6 +242,23 @@ class Unit:
             self._settled = True
             for observe in after_compiling:
                 observe(self, function)
+        if logs.wanted("recompiles"):  # in `first`, once no lock is held
+            logs.later("recompiles", logs.became(self))
+
+    @contextmanager
+    def following(self, strategy: str) -> Iterator[None]:
+        """Run by another `execution_strategy` while the block runs, in all threads; by its own, if it is none."""
+        before = self._sequential, self._auto
+        if strategy in ("sequential", "parallel"):
+            self._sequential, self._auto = strategy == "sequential", False
+        try:
+            yield
+        finally:
+            self._sequential, self._auto = before
+
+    def where(self) -> str:
+        """The function and its place, as messages name it."""
+        return f"{self.name} ({self.original.co_filename}:{self.original.co_firstlineno})"
 
     def internal_error(self, exc: Exception) -> None:
         """A bug of ours: say so once, and run plain."""
@@ -242,29 +274,31 @@ class Unit:
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-        trim_traceback(self.stub)
+        leave_no_trace(self.stub)
 
     # ------------------------------------------------------------------ every call
     def open(self, owner: Any) -> Run | None:
         """The run of one call, or None if this call runs plain."""
         if self._sequential or _disabled.get():
             return None
-        memory = self._memories.get(id(owner)) or self._memories.get(0)
-        if memory is not None and (memory.skip or memory.until):
-            if memory.owner is None or memory.owner() is owner:
-                if memory.skip:
-                    memory.skip -= 1
+        memory: _Memory | None = None
+        if self._auto:  # "parallel" overlaps wherever it may, whether or not that has paid
+            memory = self._memories.get(id(owner)) or self._memories.get(0)
+            if memory is not None and (memory.skip or memory.until):
+                if memory.owner is None or memory.owner() is owner:
+                    if memory.skip:
+                        memory.skip -= 1
+                        return None
+                    if perf_counter() < memory.until:
+                        return None
+                    memory.until = 0.0
+                else:
+                    memory = None
+            if memory is None and self._barren >= BARREN:
+                # many receivers, and nothing ever to overlap in any: look at one new one in a while
+                self._barren += 1
+                if self._barren % BARREN:
                     return None
-                if perf_counter() < memory.until:
-                    return None
-                memory.until = 0.0
-            else:
-                memory = None
-        if memory is None and self._barren >= BARREN:
-            # many receivers, and nothing ever to overlap in any: look at one new one in a while
-            self._barren += 1
-            if self._barren % BARREN:
-                return None
         assert self.plan is not None
         return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
 
@@ -273,6 +307,9 @@ class Unit:
         if _disabled.get():
             return
         self._misses += 1
+        if logs.wanted("guards"):
+            reason = "a receiver was not of the class that it was compiled for"
+            logs.say("guards", f"{self.where()}: {reason} ({self._misses} of {MISSES} times)")
         if self._misses >= MISSES:
             self.put_back(
                 f"its operators were of other classes than at the first call, {MISSES} times"
@@ -286,6 +323,46 @@ class Unit:
         put_code(function, self.original)
         self.stats.compiled = False
         self.stats.left_alone = why
+        if logs.wanted("recompiles"):
+            logs.say("recompiles", f"{self.where()}: its own code was put back: {why}")
+
+    def look(self, owner: Any) -> None:
+        """A function was left alone for what one receiver holds: compile it if this one holds something else.
+
+        The call at hand goes on as it is written.  After so many receivers that are like the first, or so many calls,
+        none is looked at any more: the function is its own code again, and costs what it did.
+        """
+        self._calls += 1
+        if (id(owner) in self._alike and self._calls < LOOKS) or _disabled.get():
+            return
+        with self._lock:
+            function, is_alike = self.function(), self.is_alike
+            if function is None or is_alike is None:
+                return
+            self._looks += 1
+            if self._looks > ALIKE or self._calls >= LOOKS or self._reopened >= REOPENED:
+                self.is_alike = None
+                put_code(function, self.original)
+                return
+            try:
+                if is_alike(owner):
+                    self._remember_alike(owner)
+                    return
+                self._reopened += 1
+                self.is_alike = None
+                self._alike.clear()
+                self._settled = False
+                self.settle(function, owner)
+            except RecursionError:  # no room on the stack: another time
+                self.is_alike, self._settled = is_alike, True
+
+    def _remember_alike(self, owner: Any) -> None:
+        key = id(owner)
+        forget = self._alike.pop  # bound now: at exit the module's names are gone
+        try:
+            self._alike[key] = weakref.ref(owner, lambda _: forget(key, None))
+        except TypeError:
+            pass  # it is looked at again, as often as receivers are
 
     def without_attempt(self, reason: str) -> None:
         """The chain's attempt has come to nothing too often: put the ordinary code in place."""
@@ -341,6 +418,14 @@ def unit_of(function: FunctionType) -> Unit | None:
     return _units.get(function)
 
 
+def unit_at(file: str, line: int) -> tuple[FunctionType, Unit] | None:
+    """The decorated function that is defined at a place, with its unit; or None."""
+    for function, unit in list(_units.items()):
+        if (unit.original.co_filename, unit.original.co_firstlineno) == (file, line):
+            return function, unit
+    return None
+
+
 class _UnitRun(Run):
     """A run that reports to its unit."""
 
@@ -350,6 +435,9 @@ class _UnitRun(Run):
         self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
     ) -> None:
         super().__init__(plan, limit, window)
+        if self.recorded is not None:
+            code = unit.original
+            self.recorded.file, self.recorded.line = code.co_filename, code.co_firstlineno
         self.unit = unit
         self._memory = memory
         self._owner = owner
@@ -359,12 +447,17 @@ class _UnitRun(Run):
     def close(self) -> None:
         """Leave the function, and learn from how it went."""
         super().close()
+        if logs.pending:
+            logs.flush()
         unit = self.unit
-        memory = unit.remember(self._owner, self._memory)
-        del self._owner
         stats = unit.stats
         stats.runs += 1
         stats.issued += self.progress
+        owner = self._owner
+        del self._owner
+        if not unit._auto:
+            return
+        memory = unit.remember(owner, self._memory)
         if not self.issued_any:
             memory.fruitless += 1
             unit._barren += memory.fruitless == 1
@@ -372,11 +465,17 @@ class _UnitRun(Run):
             if memory.fruitless >= patience:
                 memory.skip = memory.rest
                 memory.rest = min(memory.rest * 8, LONGEST_FRUITLESS_REST)
+                if logs.wanted("schedule"):
+                    reason = f"nothing was started ahead in {memory.fruitless} runs"
+                    logs.say(
+                        "schedule",
+                        f"{unit.where()}: runs plain for the next {memory.skip} calls: {reason}",
+                    )
             return
         memory.rest = FIRST_FRUITLESS_REST
         unit._barren = 0
         memory.fruitless = 0
-        if not unit._auto or not self.progress:
+        if not self.progress:
             return
         elapsed = perf_counter() - self._began
         trivial = self.short >= 0.9 * self.progress
@@ -388,6 +487,17 @@ class _UnitRun(Run):
         memory.trivial += 1
         if memory.trivial >= PATIENCE:
             memory.until = self._began + (1 + memory.backoff) * elapsed
+            if logs.wanted("schedule"):
+                what = (
+                    "its calls are too short to overlap"
+                    if trivial
+                    else "its calls keep a core busy"
+                )
+                rest = memory.backoff * elapsed * 1e3
+                logs.say(
+                    "schedule",
+                    f"{unit.where()}: runs plain for {rest:.1f} ms: {what}, {memory.trivial} times",
+                )
             memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 

@@ -46,6 +46,8 @@ class Effect:
         plain: no operation on what it gives back runs code of the program, if its arguments are such values.
         label: the label of a call that keeps some order (it has resources, or is bound to its thread).  Whoever
             makes such a call has an effect, so `kind` is "unknown"; the call itself may be scheduled by its label.
+        later: what it will be once a first call has been made.  Until then it is unknown to whoever makes the call
+            somewhere inside; that first call itself may start ahead.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Effect:
     prints: bool = False
     plain: bool = False
     label: Label | None = None
+    later: Effect | None = None
 
     @property
     def schedulable(self) -> bool:

@@ -13,9 +13,10 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.runtime.dispatch import unit_of
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import is_replacement, remember, twin_of
 from ember_jit.runtime.overlays import put_code
-from ember_jit.runtime.stubs import stub_code, trim_traceback
+from ember_jit.runtime.stubs import stub_code
 
 
 class _First:
@@ -49,7 +50,7 @@ class _First:
 
     def trim(self) -> None:
         """Take our frames out of the traceback of what the user's `__init__` raised."""
-        trim_traceback(self.stub)
+        leave_no_trace(self.stub)
 
 
 def compile_first_instance(cls: type) -> None:

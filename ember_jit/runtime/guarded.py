@@ -33,6 +33,7 @@ from ember_jit.runtime.plain import (
     reads_quietly,
 )
 from ember_jit.runtime.plan import pure_call, pure_method
+from ember_jit.runtime.statics import field_behind
 
 
 class Unsafe(Exception):
@@ -49,6 +50,10 @@ _OWN_ITERATORS: frozenset[type] = frozenset(
     {enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))}
 )
 POWER_LIMIT = 4_096  # bits
+MANY_KEYS = 4_096
+#: large dicts and sets whose keys have been looked at; until the next issue program starts, for nothing that one
+#: looks into changes before
+vetted: dict[int, Any] = {}
 #: a width or precision that a format may pad to
 _WIDE = re.compile(r"[0-9]{6}")
 #: calls and methods whose result may be far larger, or take far longer, than their arguments say
@@ -102,10 +107,21 @@ def _key(key: Any) -> Any:
     return key
 
 
+def _vet(container: Any) -> None:
+    """Refuse a dict or set with a key that compares itself with others: looking up an equal hash would ask it."""
+    many = len(container) > MANY_KEYS
+    if many and vetted.get(id(container)) is container:
+        return
+    _require(set(map(type, container)) <= ATOMS or all(is_plain(each, 200) for each in container))
+    if many:
+        vetted[id(container)] = container
+
+
 def item(container: Any, key: Any) -> Any:
     """`container[key]` for dicts, lists, tuples, strings, bytes, ranges, and the like of `collections`."""
     kind = type(container)
     if kind is dict or kind in _MAPPINGS:
+        _vet(container)
         return container[_key(key)]
     _require(
         kind in SEQUENCES or kind is deque or (issubclass(kind, tuple) and is_quiet_class(kind))
@@ -134,6 +150,10 @@ def attr(owner: Any, name: str) -> Any:
             return object.__getattribute__(owner, name)
         except AttributeError:
             raise Unsafe from None
+    if type(found) is property:
+        field = field_behind(found.fget)
+        _require(field is not None)
+        return attr(owner, str(field))
     if found is None or not _is_data_descriptor(found):
         stored = getattr_dict(owner)
         if stored is not None and name in stored:
@@ -248,6 +268,7 @@ def compare(symbol: str, left: Any, right: Any) -> Any:
     if symbol in ("in", "not in"):
         kind = type(right)
         if kind in (dict, set, frozenset):
+            _vet(right)
             found = _key(left) in right
         else:
             _require(kind in SEQUENCES and is_plain(left) and is_plain(right))
@@ -314,6 +335,7 @@ def spread(value: Any) -> Iterable[Any]:
 def mapping(value: Any) -> dict[Any, Any]:
     """`**value` in a display or a call: exact dicts only."""
     _require(type(value) is dict)
+    _vet(value)
     return value  # type: ignore[no-any-return]
 
 
@@ -382,6 +404,8 @@ def method(owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     kind = type(owner)
     _require(kind in ATOMS or kind in CONTAINERS)
     _require(pure_method(kind, name))
+    if kind in (dict, set, frozenset):
+        _vet(owner)
     if kind is dict and name == "get":
         _key(args[0] if args else None)
         return owner.get(*args, **kwargs)
@@ -408,6 +432,8 @@ def mutate(owner: Any, name: str, *args: Any) -> Any:
     """A mutating method of a container that the issue program itself built; returns the container."""
     kind = type(owner)
     _require(name in _MUTATIONS.get(kind, ()))
+    if kind is not list:
+        _vet(owner)
     if kind is not list and name in ("setdefault", "pop", "add", "discard", "remove"):
         _key(args[0] if args else None)
     elif name in ("extend", "update"):
@@ -425,6 +451,7 @@ def store(owner: Any, index: Any, value: Any) -> Any:
     """`owner[index] = value` on a container that the issue program itself built; returns the container."""
     kind = type(owner)
     if kind is dict:
+        _vet(owner)
         owner[_key(index)] = value
     else:
         _require(kind is list and type(index) is int)

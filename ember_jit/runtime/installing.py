@@ -13,7 +13,7 @@ from ember_jit.runtime.stubs import stub_code
 def install_stub(function: FunctionType, options: Options, compile_unit: CompileUnit) -> Unit:
     """Put a stub in place of the code of `function`; `compile_unit` is asked at its first call."""
     unit = Unit(function, options, compile_unit)
-    stub = stub_code(function.__code__, unit)
+    stub = stub_code(function.__code__, unit, steps_aside=True)
     remember(stub, function.__code__)
     unit.stub = stub
     put_code(function, stub)

@@ -24,8 +24,10 @@ from ember_jit.runtime import events, guarded
 from ember_jit.runtime.asking import DEEP, answers, permits
 from ember_jit.runtime.cells import LOST, OK, RAISED, READY, RUNNING, Cell, Walk, lost, value_of
 from ember_jit.runtime.ending import ends
+from ember_jit.runtime.makers import is_genuine, is_own_container, makes_containers
 from ember_jit.runtime.outcomes import is_interruption
 from ember_jit.runtime.plain import is_plain
+from ember_jit.runtime.plan import UNKNOWN
 from ember_jit.runtime.settling import INLINE, Park, StopWalk
 from ember_jit.runtime.working import WorkingRun
 
@@ -58,10 +60,12 @@ class IssuingRun(WorkingRun):
     def call(self, key: Any, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Issue one call whose arguments are known."""
         verdict = self._verdict_at(key, callee)
-        if not verdict.schedulable or (
+        if not (verdict.schedulable or verdict.once) or (
             verdict.plain_arguments and not (is_plain(args) and is_plain(kwargs))
         ):
             return self
+        if verdict.once:
+            self.verdicts[id(callee)] = (callee, UNKNOWN)
         cell = Cell(READY)
         if verdict.journal:
             cell.journal = []
@@ -70,15 +74,20 @@ class IssuingRun(WorkingRun):
     def call_later(self, key: Any, callee: Any, form: Callable[..., Any], *deps: Any) -> Any:
         """Issue one call whose arguments `form(*values)` wait for cells."""
         verdict = self._verdict_at(key, callee)
-        if not verdict.schedulable:
+        if not (verdict.schedulable or verdict.once):
             return self
+        if verdict.once:
+            self.verdicts[id(callee)] = (callee, UNKNOWN)
         prepare = prepared(verdict, callee, form)
         cell = Cell()
         if verdict.journal:
             cell.journal = []
         cell.thunk = prepare
         if self._depend(cell, deps):
-            return self._issue(key, cell, None)
+            issued = self._issue(key, cell, None)
+            if issued is not cell and verdict.plain_arguments:
+                raise StopWalk  # nobody has looked at the arguments
+            return issued
         if cell.state == LOST:
             return cell
         return self._issue(key, cell, prepare(*[value_of(dep) for dep in deps]))
@@ -114,6 +123,26 @@ class IssuingRun(WorkingRun):
         """As `require`, for a callee whose result is taken for a plain value."""
         verdict = self._verdict(callee)
         if not (verdict.schedulable and verdict.plain):
+            raise StopWalk
+
+    def vouched(self, callee: Any) -> None:
+        """Stop if what is known of a callee is only known for plain arguments."""
+        if self._verdict(callee).plain_arguments:
+            raise StopWalk
+
+    def makes(self, *makers: Any) -> None:
+        """Stop unless these are what makes containers, and not something else under such a name."""
+        if not all(map(makes_containers, makers)):
+            raise StopWalk
+
+    def genuine(self, *functions: Any) -> None:
+        """Stop unless these are the builtins that they were taken for, and not something else of that name."""
+        if not all(map(is_genuine, functions)):
+            raise StopWalk
+
+    def owns(self, container: Any) -> None:
+        """Stop unless this is a container of one of these kinds, made before the region."""
+        if not is_own_container(container):
             raise StopWalk
 
     def asked(self, level: int, value: Any) -> None:
@@ -176,13 +205,19 @@ class IssuingRun(WorkingRun):
         """Offer `value` to the retire program, so that both programs hold the same object."""
         if value is self:
             return self
+        kept = self.keep_pending(key, slice_number, value)
+        if type(kept) is Cell and kept.state == LOST:
+            raise StopWalk
+        return kept
+
+    def keep_pending(self, key: Any, slice_number: int, value: Any) -> Any:
+        """The same where the issue program is ready for a value that is not there."""
         cell = value
         if type(cell) is not Cell:
             cell = Cell(OK)
             cell.value = value
-        cells = self.cells[slice_number]
-        if cells.setdefault(key, cell) is not cell:
-            raise StopWalk  # overtaken: the retire program has made an object of its own
+        if self.cells[slice_number].setdefault(key, cell) is not cell:
+            return lost()  # overtaken: the retire program has made an object of its own
         self.outstanding += 1
         return value
 
@@ -264,7 +299,10 @@ class IssuingRun(WorkingRun):
             raise StopWalk
         site = key[0] if type(key) is tuple else key
         if self.cells[self.plan.site_slice[site]].setdefault(key, cell) is not cell:
-            raise StopWalk  # the retire program is past this point: the walk has been overtaken
+            # overtaken: the retire program makes this call, or is at its arguments; others may come behind it
+            if self.ledger is not None:
+                raise StopWalk
+            return lost()
         self.outstanding += 1
         self.issued_any = True
         self.fuel = FUEL
@@ -275,6 +313,7 @@ class IssuingRun(WorkingRun):
                 key,
                 0.0,
                 owner=self.plan.name,
+                run=self.recorded,
             )
             events.note(cell.event)
         cell.context = self.context  # copied when the call is made on a thread

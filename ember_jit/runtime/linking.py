@@ -11,11 +11,13 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.operators import Operator
+from ember_jit.runtime import debugged
 from ember_jit.runtime.plan import Plan
 
 #: constants that linking replaces by the objects they stand for
-UNIT, TYPE, CALL, CODE, DEFERRED = (
-    f"<ember_jit {name}>" for name in ("unit", "type", "call", "code", "deferred")
+UNIT, TYPE, CALL, CODE, DEFERRED, GETTRACE, TOOL = (
+    f"<ember_jit {name}>"
+    for name in ("unit", "type", "call", "code", "deferred", "gettrace", "tool")
 )
 _OPERATOR_CALL = Operator.__call__
 STRAIGHT: Mapping[str, Any] = {
@@ -25,9 +27,13 @@ STRAIGHT: Mapping[str, Any] = {
 }
 """What straight calls compare with (`compiler.passes.straight`); the code before anything replaced it."""
 
+EVERYWHERE: Mapping[str, Any] = {GETTRACE: debugged.gettrace, TOOL: debugged.tool}
+"""What is the same in every program."""
+
 
 def place(code: CodeType, objects: Mapping[str, Any]) -> CodeType:
     """`code` with live objects in place of the strings that stand for them."""
+    objects = {**EVERYWHERE, **objects}
     return code.replace(
         co_consts=tuple(
             objects.get(const, const) if type(const) is str else const for const in code.co_consts

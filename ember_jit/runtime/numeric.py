@@ -25,7 +25,8 @@ from typing import Any, Protocol
 from ember_jit.errors import DependencyWarning
 from ember_jit.runtime import background
 from ember_jit.runtime.class_tags import class_tag
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime.tried import TriedFirst, error_state, is_underflow_ignored, missed
 
 MISSES = 64  # in a row, before a site switches itself off
 REST = 256  # calls: then one that has kernels looks again
@@ -74,19 +75,14 @@ class _Pending:
 _PENDING: Any = object()
 
 
-class Site:
-    """The kernels of one region.
+class Site(TriedFirst):
+    """The kernels of one region; `entry` is that which was right last time.
 
     Attributes:
-        on: whether it is tried at all.
-        entry: the kernel that was right last time.
-        region: the region, for reports.
         kernels: what was made.
         refused: what was not, and why, by what the inputs were.
-        left: why it is off, or empty.
     """
 
-    miss = MISS
     type_of = type
     mapping = dict
     unready = (NameError, AttributeError, KeyError, IndexError)
@@ -99,20 +95,14 @@ class Site:
         report: Callable[[Exception], None],
         left_off: Callable[[], None],
     ) -> None:
-        self.on = True
-        self.entry: Callable[..., Any] = _miss
-        self.region = region
+        super().__init__(region, disabled, report, left_off)
         self.kernels: list[Kernel] = []
         self.refused: dict[tuple[str, ...], str] = {}
-        self.left = ""
         self.flagged = 0  # calls whose arithmetic raised a flag: NumPy made them again
         self.ndarray: Any = None
         self.calm: Any = self  # the error state in which an underflow is ignored
-        self.errors: Callable[[], Any] = _miss
+        self.errors: Callable[[], Any] = missed
         self._specialise = specialise
-        self._disabled = disabled
-        self._report = report
-        self._left_off = left_off
         self._known: dict[tuple[Any, ...], Kernel | _Pending | None] = {}
         self._misses = 0
         self._rest = 0
@@ -121,8 +111,6 @@ class Site:
         if numpy is not None:
             self.ndarray = numpy.ndarray
             self._watch_errors()
-        for number, (_, live) in enumerate(region.functions):
-            setattr(self, f"f{number}", live)
 
     def watch_owner(self, kind: type) -> bool:
         """Have fields of an instance of `kind` read ahead; False if a change of the class could not be seen."""
@@ -135,19 +123,9 @@ class Site:
 
     def _watch_errors(self) -> None:
         """Know NumPy's default error state again: it is one object for the whole process."""
-        try:
-            from numpy._core import umath
-        except ImportError:
-            return
-        state = getattr(umath, "_extobj_contextvar", None)
-        if isinstance(state, ContextVar) and self._underflow_ignored():
-            self.errors = state.get
-            self.calm = state.get()
-
-    def _underflow_ignored(self) -> bool:
-        import numpy
-
-        return numpy.geterr()["under"] == "ignore"
+        state = error_state()
+        if state is not None:
+            self.errors, self.calm = state.get, state.get()
 
     # ------------------------------------------------------------------ calls
     def again(self, *args: Any) -> Any:
@@ -184,7 +162,7 @@ class Site:
     def _again(self, args: tuple[Any, ...]) -> Any:
         if self.ndarray is None or not any(type(each) is self.ndarray for each in args):
             return MISS
-        if not self._underflow_ignored():
+        if not is_underflow_ignored():
             return MISS
         tried = self.entry
         for kernel in self.kernels:
@@ -258,17 +236,6 @@ class Site:
         reasons = list(self.refused.values())
         return reasons[-1] if reasons else f"its values were no arrays, {MISSES} times in a row"
 
-    def switch_off(self, why: str) -> None:
-        """Run plain from now on."""
-        self.on = False
-        self.left = why
-        self.entry = _miss
-        self._left_off()
-
-
-def _miss(*args: Any) -> Any:
-    return MISS
-
 
 def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
     """What kernels are made for: types, layouts, and which lengths are equal; not the lengths."""
@@ -293,18 +260,3 @@ def describe(args: tuple[Any, ...]) -> tuple[str, ...]:
         dtype = getattr(each, "dtype", None)
         found.append(f"{dtype}{list(shape)}" if dtype is not None and shape else name)
     return tuple(found)
-
-
-def holds_arrays(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether arrays are among the arguments of a call, the items of dicts, or the owner's fields."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return False
-    array = numpy.ndarray
-    for each in (*args, *kwargs.values()):
-        if type(each) is array:
-            return True
-        space = each if type(each) is dict else getattr(each, "__dict__", None)
-        if type(space) is dict and any(type(value) is array for value in list(space.values())):
-            return True
-    return False

@@ -72,15 +72,6 @@ class OrderingRun(IssuingRun):
             self._release()
         return cell
 
-    def inline_in_turn(self, key: Any, callee: Any) -> Any:
-        """Note a call that the retire program makes, with arguments that are not known."""
-        verdict = self._verdict_at(key, callee)
-        if not self._admits(key, verdict):
-            return self
-        assert self.ledger is not None
-        self.ledger.add(key, None, verdict, False)
-        return lost()
-
     def fence(self, value: Any = None) -> None:
         """Something may raise here: as long as `value` is a cell without a value, or till it is passed."""
         assert self.ledger is not None
@@ -184,6 +175,6 @@ class OrderingRun(IssuingRun):
                     sleep = cell.state < OK
                     self.waiting = cell if sleep else None
                 if sleep:
-                    self._sleep()
+                    self._sleep(cell)
                 else:
                     self._catch_up()

@@ -1,22 +1,19 @@
 """Outcomes: what a call that was made early brings back, kept and handed over as if made in its turn.
 
-Its output waits in a journal (`make_quietly`); its exception shows the user's frames alone (`user_part`)
-and is chained to whatever is being handled where it is delivered (`repair`).
-
-Invariant: a frame is ours by its file alone, any file of this package or any code that it generated.
+Its output waits in a journal (`make_quietly`); its exception shows the user's frames alone (`frames`) and
+is chained to whatever is being handled where it is delivered (`repair`).
 """
 
 from __future__ import annotations
 
 import threading
 from contextvars import Context
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from ember_jit.config import config
 from ember_jit.runtime import guarded, journal
-
-_PACKAGE = __file__.rsplit("runtime", 1)[0]
+from ember_jit.runtime.frames import is_ours
 
 
 def make_quietly(
@@ -39,17 +36,6 @@ def make_quietly(
         journal.end(token)
 
 
-def _frame_is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith((_PACKAGE, "<ember_jit "))
-
-
-def user_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the runtime's own frames at its top."""
-    while trace is not None and _frame_is_ours(trace.tb_frame):
-        trace = trace.tb_next
-    return trace
-
-
 def is_interruption(exc: Exception) -> bool:
     """Whether `exc` is a signal handler's of the user's, and not an issue program that failed.
 
@@ -60,7 +46,7 @@ def is_interruption(exc: Exception) -> bool:
     trace = exc.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and not _frame_is_ours(trace.tb_frame)
+    return trace is not None and not is_ours(trace.tb_frame)
 
 
 def repair(

@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
+from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import original_code, remember, twin_of
-from ember_jit.runtime.stubs import stub_code, trim_traceback
+from ember_jit.runtime.stubs import stub_code
 
 Listener = Callable[[FunctionType, tuple[Any, ...], dict[str, Any], FrameType], Any]
 UNHEARD: Any = object()
@@ -65,7 +66,7 @@ class Overlay:
 
     def trim(self) -> None:
         """Take the stub's frame and ours out of the traceback of the exception that is being handled."""
-        trim_traceback(self.code)
+        leave_no_trace(self.code)
 
 
 def offer(function: FunctionType) -> None:

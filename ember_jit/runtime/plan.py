@@ -29,6 +29,7 @@ class Verdict:
         thread_bound: it must be made on the caller's thread.
         claims: (word, resource) for what it does to which resources.
         plain: no operation on its result runs code of the program.
+        once: one call of it may start ahead; until that has been delivered, others are made in their turn.
     """
 
     schedulable: bool
@@ -42,6 +43,7 @@ class Verdict:
     thread_bound: bool = False
     claims: tuple[tuple[str, str], ...] = ()
     plain: bool = False
+    once: bool = False
 
 
 UNKNOWN = Verdict(schedulable=False)
@@ -59,7 +61,7 @@ class Plan:
         site_slice: call site -> slice that may issue it.
         site_loops: call site -> loops (inside its slice) whose iteration number names the instance.
         site_lines: call site -> line in the user's file.
-        site_names: call site -> its text in the user's source.
+        site_names: call site -> its text in the user's source; of a value that is handed over, "".
         loop_count: number of instrumented loops.
         classify: asks for the verdict on a live callable.
         enter: gives a compiled stand-in for a live callable (an undecorated composite), or the callable itself.

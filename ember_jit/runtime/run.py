@@ -56,9 +56,11 @@ class Run(OrderingRun):
         self.closed = False
         self.context = copy_context()
         self.waiting = None
+        self.resuming = False
         self.verdicts = {}
         self.type_verdicts = {}
         self.invited = 0
+        self._inviter = None
         self.progress = 0
         self.short = 0
         self.busy = 0.0
@@ -72,6 +74,8 @@ class Run(OrderingRun):
         self._wake = threading.Lock()
         self._wake.acquire()
         self._cell = INLINE
+        self.settled = None
+        self.recorded = events.run_begins(plan.name, limit) if events.recording() else None
 
     def ahead(self, number: int, *values: Any) -> None:
         """Start issue program `number` here, with the retire program's own variables."""
@@ -79,6 +83,7 @@ class Run(OrderingRun):
             self._finish_effects()
         if overlays.listening and overlays.heard():
             return  # calls are recorded here, not made
+        guarded.vetted.clear()
         with self.lock:
             if self.epoch:
                 self._abandon()
@@ -110,17 +115,37 @@ class Run(OrderingRun):
         # while an issue program is alive it could claim the name at this very moment: `setdefault` decides
         cell = cells.setdefault(key, INLINE) if self.active else cells.get(key, INLINE)
         if cell is INLINE:
+            if self.recorded is not None:
+                self._note_turn(site, key)
             return False
         if cell.state < OK:
             self._await(cell)
         del cells[key]
         if cell.state == LOST:
             self.outstanding -= 1
+            if self.recorded is not None:
+                self._note_turn(site, key)
             return False
         self._cell = cell
         if site in plan.groups:
             self._retire_group(cells, key, plan.groups[site])
         return True
+
+    def _note_turn(self, site: int, key: Any) -> None:
+        """For the log: the program is about to make this call itself (or to work out a value, which is no call)."""
+        plan, run = self.plan, self.recorded
+        name = plan.site_names[site]
+        if run is not None and name:
+            call = events.Call(
+                name,
+                plan.site_lines[site],
+                key,
+                0.0,
+                owner=plan.name,
+                run=run,
+                ahead=False,
+            )
+            events.made_in_turn(run, call)
 
     def reach(self, site: int) -> bool:
         """As `has`, where the issue program keeps a ledger: everything in front of the call is passed."""
@@ -185,6 +210,10 @@ class Run(OrderingRun):
 
     def done(self, site: int, value: Any) -> Any:
         """A call was made inline: an issue program that stopped in front of it may go on."""
+        if self.recorded is not None:
+            loops = self.plan.site_loops[site]
+            key = (site, *[self.positions[loop] for loop in loops]) if loops else site
+            events.turn_is_over(self.recorded, key)
         if self._parked or self.ledger is not None:
             loops = self.plan.site_loops[site]
             key = (site, *[self.positions[loop] for loop in loops]) if loops else site
@@ -197,7 +226,9 @@ class Run(OrderingRun):
                     self.verdicts.clear()
                     self.type_verdicts.clear()
                     self.context = copy_context()
+                    self.resuming = True
                     self._pump(walk, value)
+                    self.resuming = False
                     self._invite()
             self._catch_up()
         return value
@@ -217,6 +248,9 @@ class Run(OrderingRun):
             self.epoch += 1
             self._abandon()
         self._catch_up()
+        if self.recorded is not None:
+            events.run_ends(self.recorded)
+        guarded.vetted.clear()
 
 
 def _is_inside(name: Any, sites: tuple[int, ...], outer: tuple[int, ...]) -> bool:

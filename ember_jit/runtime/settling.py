@@ -12,11 +12,12 @@ Invariants:
 
 from __future__ import annotations
 
+import linecache
 import threading
 from collections import deque
 from typing import Any
 
-from ember_jit.runtime import events, guarded
+from ember_jit.runtime import events, guarded, logs
 from ember_jit.runtime.cells import (
     LOST,
     OK,
@@ -63,6 +64,9 @@ class SettlingRun:
         "lock",
         "paused",
         "plan",
+        "recorded",
+        "resuming",
+        "settled",
         "waiting",
     )
 
@@ -76,6 +80,9 @@ class SettlingRun:
         Ledger | None
     )  # what stands in front of each call, where the issue program keeps it (`ordering`)
     waiting: Cell | None  # what the caller's thread sleeps on
+    resuming: bool  # an issue program goes on that waited for a call which the retire program has just made
+    recorded: events.Run | None  # where somebody records: what is noted of this run
+    settled: events.Call | None  # ... and the call whose end is being settled
     _parked: dict[Any, Walk]  # issue programs in front of a call with effects, by its name
     _queue: deque[Cell]  # calls that are ready and that nobody has taken
     _wake: threading.Lock
@@ -88,7 +95,7 @@ class SettlingRun:
         cell.thunk = None
         cell.deps = ()
         if cell.event is not None:
-            cell.event.issued = events.clock()
+            cell.event.issued, cell.event.cause = events.clock(), self.settled
         self._queue.append(cell)
 
     def _depend(self, cell: Cell, deps: tuple[Any, ...]) -> bool:
@@ -120,7 +127,7 @@ class SettlingRun:
                     self.paused.append(walk)
                     return
                 if type(request) is Park:
-                    if self._is_passed(request.key):
+                    if not self.resuming and self._is_passed(request.key):
                         break
                     self._parked[request.key] = walk
                     return
@@ -136,7 +143,11 @@ class SettlingRun:
         except StopIteration as end:
             self._finish(walk, end.value)
             return
-        except (StopWalk, guarded.Unsafe):
+        except StopWalk:
+            self._finish(walk, None)
+            return
+        except guarded.Unsafe as refused:
+            _log_refusal(self.plan.name, refused)
             self._finish(walk, None)
             return
         except Exception as exc:
@@ -150,8 +161,25 @@ class SettlingRun:
         walk.generator.close()
         self._finish(walk, None)
 
+    def _give_up_parked(self) -> bool:
+        """Give up what hangs on calls that issue programs wait for; whether there was any.
+
+        For when nothing else can move: the retire program waits for a value behind such a call, so it has left the
+        call out (an exception was handled), and nobody will report it.
+        """
+        found = {key: walk for key, walk in self._parked.items() if walk.outputs}
+        for key, walk in found.items():
+            del self._parked[key]
+            walk.generator.close()
+            self._finish(walk, None)
+        return bool(found)
+
     def _is_passed(self, key: Any) -> bool:
-        """Whether the retire program has made this call already, so that nobody will report it."""
+        """Whether the retire program may have made this call already, so that nobody will report it.
+
+        Not to be asked while `resuming`: the program is right behind a call that has just been made, and what has
+        been claimed further on is a call whose arguments that call stands in.
+        """
         site = key[0] if type(key) is tuple else key
         return key in self.cells[self.plan.site_slice[site]]
 
@@ -216,6 +244,7 @@ class SettlingRun:
         except Exception as exc:
             if is_interruption(exc):
                 raise
+            _log_refusal(self.plan.name, exc)
             return [(cell, LOST, None)]
         if cell.context is None:
             return [(cell, OK, result)]
@@ -243,3 +272,18 @@ class SettlingRun:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _log_refusal(name: str, refused: Exception) -> None:
+    """Say what an issue program could not look at, if it is to be said; the lock is held, so later."""
+    if not logs.wanted("guards"):
+        return
+    trace = refused.__traceback__
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<ember_jit "):
+        trace = trace.tb_next
+    if trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        place = filename.removeprefix("<ember_jit ").rpartition(" ")[0]
+        line = linecache.getline(filename, trace.tb_lineno).strip()
+        why = "what depends on it is not started ahead, for it is no plain value, or fails"
+        logs.later("guards", f"{name} ({place}): {why}: {line}")

@@ -85,7 +85,7 @@ def _twin_locked(
         unit = install_stub(made, options, compile_unit)
         unit.bound = owner is not None
         unit.settle(made, owner)
-        if not unit.stats.compiled:
+        if not unit.stats.compiled and unit.is_alike is None:
             made = None
     _twins[key] = (_twins[key][0], function.__code__, made)
     return made

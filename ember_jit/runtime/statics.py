@@ -18,6 +18,7 @@ from ember_jit.runtime.originals import original_code
 MISSING = object()
 ATOMIC: frozenset[type] = frozenset({int, float, str, bytes, bool, complex, type(None), type(...)})
 """The types whose values are told apart by nobody who infers effects: of one, only that it is one counts."""
+_FIELD = (lambda self: self.field).__code__
 _TRIVIAL = Operator.__call__.__code__
 
 
@@ -85,6 +86,15 @@ def is_trivial_call(call: FunctionType) -> bool:
         and code.co_varnames == ("self", "inputs")
     )
     return same and not call.__kwdefaults__
+
+
+def field_behind(getter: Any) -> str | None:
+    """The attribute that a property gives, if its getter does nothing but `return self.<attribute>`."""
+    if not isinstance(getter, FunctionType):
+        return None
+    code = original_code(getter)
+    same = code.co_code == _FIELD.co_code and len(code.co_names) == 1 and code.co_varnames[1:] == ()
+    return code.co_names[0] if same and code.co_argcount == 1 else None
 
 
 def function_of(callee: Any) -> tuple[FunctionType, Any] | None:

@@ -21,6 +21,7 @@ _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 _INTROSPECTION = frozenset(
     {"locals", "eval", "exec", "vars", "dir", "_getframe", "currentframe", "f_locals", "settrace"}
 )
+_STOPS = frozenset({"breakpoint", "set_trace"})
 
 
 def reason_to_leave(code: CodeType, single: bool = False) -> str:
@@ -40,17 +41,24 @@ def reason_to_leave(code: CodeType, single: bool = False) -> str:
         return "it looks at its own frame or namespace"
     if _names_its_caller(code):
         return "it names its caller's line (`stacklevel`), which the first call would change"
+    if stops(code):
+        return "it stops in a debugger, which is to step through the code as it is written"
     return ""
+
+
+def _may_be_replaced(code: CodeType) -> bool:
+    """Whether nobody could tell that a function runs other code than its own, when that does the same."""
+    return not (
+        code.co_flags & _SUSPENDS
+        or _INTROSPECTION & set(code.co_names)
+        or _names_its_caller(code)
+        or stops(code)
+    )
 
 
 def has_arithmetic(code: CodeType) -> bool:
     """Whether a function may hold a numeric region: two operations, in a program that has imported NumPy."""
-    if (
-        "numpy" not in sys.modules
-        or code.co_flags & _SUSPENDS
-        or _INTROSPECTION & set(code.co_names)
-        or _names_its_caller(code)
-    ):
+    if "numpy" not in sys.modules or not _may_be_replaced(code):
         return False
     opcodes = code.co_code[::2]
     return sum(opcodes.count(opcode) for opcode in _OPERATIONS) >= 2
@@ -62,6 +70,16 @@ def may_be_numeric(function: FunctionType, code: CodeType) -> bool:
     It names NumPy or a function of NumPy's, or it makes no calls at all: then its arguments may be arrays.
     """
     return has_arithmetic(code) and (_count(code)[0] == 0 or names_numpy(function, code))
+
+
+def has_loop(code: CodeType) -> bool:
+    """Whether a function holds a loop of its own around some arithmetic, and may be looked at for its source."""
+    if not _may_be_replaced(code):
+        return False
+    opcodes = code.co_code[::2]
+    return any(opcode in opcodes for opcode in _LOOPS) and any(
+        opcode in opcodes for opcode in _OPERATIONS
+    )
 
 
 def names_numpy(function: FunctionType, code: CodeType) -> bool:
@@ -90,6 +108,11 @@ def _names_its_caller(code: CodeType) -> bool:
         if warns and type(const) is int and const > 1:
             return True
     return False
+
+
+def stops(code: CodeType) -> bool:
+    """Whether a function stops in a debugger: it names `breakpoint` or `set_trace`."""
+    return bool(_STOPS & set(code.co_names))
 
 
 def _count(code: CodeType) -> tuple[int, int]:

@@ -23,7 +23,6 @@ Invariants:
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from time import perf_counter, thread_time
 from typing import Any
@@ -31,8 +30,9 @@ from typing import Any
 from ember_jit.config import config
 from ember_jit.runtime import events
 from ember_jit.runtime.cells import OK, PENDING, RAISED, READY, RUNNING, Cell
-from ember_jit.runtime.outcomes import is_interruption, make_quietly, user_part
-from ember_jit.runtime.pool import shared_pool
+from ember_jit.runtime.frames import user_part
+from ember_jit.runtime.outcomes import is_interruption, make_quietly
+from ember_jit.runtime.pool import Pool, shared_pool
 from ember_jit.runtime.settling import SettlingRun
 from ember_jit.runtime.watch import watch
 
@@ -49,6 +49,7 @@ class WorkingRun(SettlingRun):
 
     __slots__ = (
         "_ended",
+        "_inviter",
         "busy",
         "closed",
         "invited",
@@ -64,6 +65,7 @@ class WorkingRun(SettlingRun):
     limit: int  # calls that may be in flight
     running: int  # calls that are
     invited: int  # threads that have been called in and have not come yet
+    _inviter: Pool | None  # whose they are
     closed: bool  # the function has been left
     progress: int  # calls that have ended
     short: int  # those of them that took next to no time
@@ -80,20 +82,26 @@ class WorkingRun(SettlingRun):
         are left to the caller's thread, and the watch starts the rest if one of them takes long after all.
         """
         room = min(len(self._queue), self.limit - self.running)
-        if self.invited >= room:
+        if self.invited >= room and self._awaits_threads():
             return
         if self.plan.brisk >= BRISK_CALLS and not self.unleashed:
             if not self.watched:
                 self.watched = True
                 watch(self)
             return
-        pool = shared_pool()
+        pool = self._inviter = shared_pool()
         # threads that have to be started first are started now: once the interpreter is ending, none can be
         while self.invited < room and not (self.invited and pool.has_idle):
             if not pool.submit(self.work):
                 self._wake_caller()  # there are no threads: it makes the calls itself
                 return
             self.invited += 1
+
+    def _awaits_threads(self) -> bool:
+        """Whether threads that have been called in will come: those of the process that this was forked from will not."""
+        if self.invited and self._inviter is not shared_pool():
+            self.invited = 0
+        return bool(self.invited)
 
     def _take(self) -> Cell | None:
         """Claim the next call, if one more may be in flight."""
@@ -156,8 +164,7 @@ class WorkingRun(SettlingRun):
         context = cell.context
         cell.drop_inputs()
         if cell.event is not None:
-            cell.event.thread = threading.current_thread().name
-            cell.event.started = events.clock()
+            events.call_begins(cell.event)
         cpu = thread_time() if self.counts_cpu else 0.0
         began = perf_counter()
         try:
@@ -174,7 +181,7 @@ class WorkingRun(SettlingRun):
         seconds = perf_counter() - began
         busy = thread_time() - cpu if self.counts_cpu else 0.0
         if cell.event is not None:
-            cell.event.ended = events.clock()
+            events.call_ends(cell.event, state == RAISED)
         ended = (cell, state, value, seconds, busy)
         # the exception's frames lead back to this one (`f_back`): naming it here would make a cycle
         del callee, args, kwargs, context, cell, value
@@ -217,6 +224,7 @@ class WorkingRun(SettlingRun):
                 try:
                     self.running -= 1
                     self.measured(seconds, busy)
+                    self.settled = cell.event
                     self._settle(cell, state, value)
                 except (
                     BaseException
@@ -229,6 +237,13 @@ class WorkingRun(SettlingRun):
                     ):
                         raise
             self._ended.popleft()
+        self.settled = None
+        if self._parked and self.waiting is not None and self._is_still():
+            self._give_up_parked()
+
+    def _is_still(self) -> bool:
+        """Whether no call is under way, nor will be unless the caller's thread goes on (lock held)."""
+        return not (self.running or self._queue)
 
     def _await(self, cell: Cell) -> None:
         """On the caller's thread: wait until `cell` is resolved, working instead where work is left lying."""
@@ -238,13 +253,15 @@ class WorkingRun(SettlingRun):
             with self.lock:
                 if cell.state == READY:
                     mine = self._claim_now(cell)
-                elif self._queue and not self.invited:
+                elif self._queue and not self._awaits_threads():
                     mine = self._take()
                 if mine is not None or cell.state >= OK:
                     pass
                 elif cell.state == PENDING and self.paused:
                     # the window may be full of later calls: let the issue programs go on regardless
                     self._resume_paused()
+                elif self._parked and self._is_still() and self._give_up_parked():
+                    pass
                 else:
                     self._wake.acquire(blocking=False)  # of a sleep that was interrupted
                     self.waiting = cell
@@ -252,7 +269,7 @@ class WorkingRun(SettlingRun):
             if mine is not None:
                 self._make(mine, inline=True)
             elif sleep:
-                self._sleep()
+                self._sleep(cell)
             else:
                 self._catch_up()
 
@@ -264,8 +281,12 @@ class WorkingRun(SettlingRun):
         self.running += 1
         return cell
 
-    def _sleep(self) -> None:
+    def _sleep(self, cell: Cell) -> None:
         """Wait for the bell, once `waiting` is set; an interruption (a signal handler that raises) leaves the run consistent."""
+        wait: events.Wait | None = None
+        if self.recorded is not None:
+            wait = events.Wait(cell.event, events.clock(), 0.0)
+            self.recorded.waits.append(wait)
         try:
             self._catch_up()
             self._hear()
@@ -276,6 +297,9 @@ class WorkingRun(SettlingRun):
                 self.waiting = None
             self._catch_up()
             raise
+        finally:
+            if wait is not None:
+                wait.ended = events.clock()
 
     def _hear(self) -> None:
         """Return once the bell has rung."""

@@ -6,7 +6,7 @@
 
 Time goes on only when every thread that takes part is asleep on the clock or waits for another, and then to
 the moment at which the next sleeper wakes: a run takes as long as its critical path, exactly and every time,
-in a few real milliseconds.
+in a few real milliseconds.  What the runtime notes (`record_schedule`, `profile`) is in virtual time as well.
 
 Who takes part: the thread that opened the clock, every thread that was started since, and the workers of
 the compiled code.  That a thread waits is read off its topmost frame (`testing.waiting`).  A thread that
@@ -27,6 +27,7 @@ from types import FrameType
 from typing import Any
 
 from ember_jit.errors import ClockStalledError
+from ember_jit.runtime import events
 from ember_jit.testing.waiting import is_ours, place, register, waits_for
 
 TICK = 0.0002  # real seconds between two looks at the threads
@@ -47,6 +48,8 @@ class FakeClock:
         self._sleepers: list[_Sleeper] = []
         self._ticking: threading.Thread | None = None
         self._bystanders: set[int | None] = set()
+        self._real = events.clock  # what events are timed by while this clock is not open
+        self._origin = 0.0
 
     @property
     def now(self) -> float:
@@ -86,6 +89,8 @@ class FakeClock:
         self._bystanders = {each.ident for each in others} - {threading.get_ident()}
         self._ticking = threading.Thread(target=self._tick, name="ember-jit-clock", daemon=True)
         _open.append(self)
+        self._real, self._origin = events.clock, events.clock() - self.now
+        events.clock = self._moment
         self._ticking.start()
         return self
 
@@ -93,8 +98,13 @@ class FakeClock:
         """Close the clock; whoever still sleeps on it (a call that was abandoned) wakes up."""
         ticking, self._ticking = self._ticking, None
         _open.remove(self)
+        events.clock = self._real
         if ticking is not None:
             ticking.join()
+
+    def _moment(self) -> float:
+        """For the runtime's log: virtual time, counted on from the real time at which the clock was opened."""
+        return self._origin + self.now
 
     # ------------------------------------------------------------------ the clock's own thread
     def _tick(self) -> None:

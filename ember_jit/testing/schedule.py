@@ -54,7 +54,8 @@ class Schedule:
         """The largest number of calls that ran at the same moment."""
         steps = [(call.started, 1) for call in self.calls]
         steps += [(_end(call), -1) for call in self.calls]
-        return max(accumulate(step for _, step in sorted(steps)), default=0)
+        # a call that takes no (virtual) time ends where it begins, and still ran
+        return max(min(len(self.calls), 1), *accumulate(step for _, step in sorted(steps)), 0)
 
     def named(self, name: str) -> list[events.Call]:
         """The calls whose site's text begins with `name`."""
@@ -82,7 +83,11 @@ class Schedule:
 
 @contextmanager
 def record_schedule() -> Iterator[Schedule]:
-    """Record what compiled code overlaps, in all threads, while the block runs."""
+    """Record what compiled code overlaps, in all threads, while the block runs.
+
+    Yields:
+        The schedule, which grows while calls run.  Times are in seconds.
+    """
     with events.record() as log:
         yield Schedule(log)
 

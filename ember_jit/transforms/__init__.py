@@ -7,7 +7,9 @@ a worker process needs none of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ember_jit.lazy import lazily
 
 if TYPE_CHECKING:
     from ember_jit.transforms.devices import DeviceMesh
@@ -17,19 +19,13 @@ if TYPE_CHECKING:
     from ember_jit.transforms.vectorise import vmap
 
 __all__ = ["DeviceMesh", "PartitionSpec", "mesh_sharded", "pmap", "vmap"]
-_HOMES = {
-    "DeviceMesh": "devices",
-    "PartitionSpec": "partition",
-    "mesh_sharded": "mesh",
-    "pmap": "parallel",
-    "vmap": "vectorise",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a transform when it is first asked for."""
-    if name in _HOMES:
-        import importlib
-
-        return getattr(importlib.import_module(f"ember_jit.transforms.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'ember_jit.transforms' has no attribute {name!r}")
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "DeviceMesh": f"{__name__}.devices",
+        "PartitionSpec": f"{__name__}.partition",
+        "mesh_sharded": f"{__name__}.mesh",
+        "pmap": f"{__name__}.parallel",
+        "vmap": f"{__name__}.vectorise",
+    },
+)

@@ -100,8 +100,10 @@ def is_array(value: Any) -> bool:
     return hasattr(value, "__array_interface__") and hasattr(value, "ndim") and value.ndim > 0
 
 
-def _column(value: Any, axis: int, where: str) -> list[Any]:
+def _column(value: Any, axis: Any, where: str, hint: str = "") -> list[Any]:
     """What `value` has for each item, along `axis`."""
+    if not isinstance(axis, int):
+        raise BatchError(f"{where}: in_axes has {axis!r}, which is no axis: give a number, or None")
     if is_array(value):
         if not -value.ndim <= axis < value.ndim:
             raise BatchError(
@@ -113,7 +115,9 @@ def _column(value: Any, axis: int, where: str) -> list[Any]:
         if axis not in (0, -1):
             raise BatchError(f"{where}: a {type(value).__name__} has no axis {axis}, only 0")
         return list(value)
-    raise BatchError(f"{where}: a {type(value).__name__} cannot be batched; give it in_axes None")
+    kind = type(value).__name__
+    article = "an" if kind[:1] in "aeiou" else "a"
+    raise BatchError(f"{where}: {article} {kind} cannot be batched; give it in_axes None{hint}")
 
 
 def _length(lengths: Mapping[str, int], name: str) -> int:
@@ -176,13 +180,14 @@ def split_positional(args: tuple[Any, ...], in_axes: Any, name: str) -> Batch:
             optree = trees(f"{name}, {where}")
             leaves, spec = optree.tree_flatten(value)
             flat = optree.broadcast_prefix(axis, value, none_is_leaf=True)
+        hint = ", or batches by key as inputs={...}" if isinstance(value, Mapping) else ""
         parts: list[Iterable[Any]] = []
         for place, (leaf, along) in enumerate(zip(leaves, flat, strict=True)):
             if along is None:
                 parts.append(repeat(leaf))
                 continue
             here = where if spec is None else f"{where}, leaf {place}"
-            column = _column(leaf, along, f"{name}, {here}")
+            column = _column(leaf, along, f"{name}, {here}", hint)
             lengths[here] = len(column)
             arrays = arrays or is_array(leaf)
             parts.append(column)

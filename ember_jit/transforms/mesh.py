@@ -90,6 +90,11 @@ class Sharded(Mapped):
             )
         return PartitionSpec(next(iter(named))) if len(named) == 1 else None
 
+    @property
+    def manner(self) -> str:
+        """How a batch is taken apart and where its blocks run, in words."""
+        return f"for each {self._outputs.noun}, over {self.mesh!r} by {self._default!r}"
+
     # ------------------------------------------------------------------ a call
     def _by_key(self, inputs: Mapping[str, Any]) -> Any:
         if self._in and self._by_argument:
@@ -103,14 +108,11 @@ class Sharded(Mapped):
                 )
         if self._as_vmap:
             batch = batching.split_mapping(inputs, self.in_axes, self.__name__)
-            made = self._of_vmap(batch, by_key=True)
-        else:
-            made = self._of_values(dict(inputs), "key", by_key=True)
-        if isinstance(made, dict):
-            self._known = tuple(made)
-        return made
+            return self._of_vmap(batch, by_key=True)
+        return self._of_values(dict(inputs), "key", by_key=True)
 
     def _by_position(self, args: tuple[Any, ...]) -> Any:
+        self._check_position()
         if self._in and not self._by_argument:
             raise BatchError(
                 f"{self.__name__}: in_partition is by key, but inputs come by position"
@@ -134,7 +136,7 @@ class Sharded(Mapped):
         found, items = blocks(layout, self.mesh), batch.items
         parts = [items[each.ranges[0].start : each.ranges[0].stop] for each in found]
         results = self._computed(found, parts, by_key=by_key)
-        return self._outputs.of_items(layout, results, arrays=batch.arrays)
+        return self._noted(self._outputs.of_items(layout, results, arrays=batch.arrays))
 
     def _of_values(self, values: dict[Any, Any], noun: str, *, by_key: bool) -> Any:
         layout = self._layout(values, noun)
@@ -153,9 +155,9 @@ class Sharded(Mapped):
             items = [[dict(zip(values, item, strict=True)) for item in part] for part in items]
         results = self._computed(found, items, by_key=by_key)
         if self.of_blocks:
-            return self._outputs.of_blocks(layout, results)
+            return self._noted(self._outputs.of_blocks(layout, results))
         arrays = not by_key and any(batching.is_array(values[key]) for key in batched)
-        return self._outputs.of_items(layout, results, arrays=arrays)
+        return self._noted(self._outputs.of_items(layout, results, arrays=arrays))
 
     def _layout(self, values: dict[Any, Any], noun: str) -> Layout:
         if self._default is None:

@@ -17,6 +17,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from ember_jit.errors import BatchError, ShippingError
+from ember_jit.runtime.mapping import innermost
 from ember_jit.transforms import shipping
 from ember_jit.transforms.devices import check_devices
 from ember_jit.transforms.failure import keep
@@ -69,6 +70,14 @@ class Parallel(Mapped):
                 "pmap: devices with an executor of their own need no backend of processes"
             )
         self.num_workers, self.backend, self.progress = num_workers, backend, progress
+
+    @property
+    def manner(self) -> str:
+        """How a batch is taken apart and where its shards run, in words."""
+        count = self.num_workers or (len(self.devices) if self.devices else None)
+        shards = "shards" if count is None else f"{count} shards"
+        where = "" if self.devices is None else f" on devices {[*self.devices]!r}"
+        return f"for each item, in {shards}{where}, backend={self.backend!r}"
 
     def run_items(self, items: list[Any], indices: Sequence[Any], *, by_key: bool) -> list[Any]:
         """The results, in order."""
@@ -151,9 +160,7 @@ def _is_pure(fn: Any) -> bool:
     from ember_jit.compiler.analysis.facts import PURE
     from ember_jit.compiler.analysis.infer import Inference
 
-    while isinstance(fn, Mapped):
-        fn = fn.fn
-    return Inference().effect(fn).kind == PURE
+    return Inference().effect(innermost(fn)).kind == PURE
 
 
 def pmap(

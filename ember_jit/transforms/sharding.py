@@ -20,6 +20,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
+from ember_jit.errors import BatchError
 from ember_jit.transforms.failure import add_note, keep
 from ember_jit.transforms.mapped import Mapped, one_item
 
@@ -123,6 +124,15 @@ class _Interrupted(BaseException):
     """The caller no longer waits."""
 
 
+def _submitted(executor: Any, work: Work, shard: Shard) -> Any:
+    future = executor.submit(run_shard, work, shard)
+    if not callable(getattr(future, "result", None)):
+        raise BatchError(
+            f"{shard}: submit() of {executor!r} returned {future!r}, which has no `result()`: an executor returns a future"
+        )
+    return future
+
+
 def on_slots(
     slots: Sequence[Any], work: Work, shards: list[Shard], tick: Tick | None = None
 ) -> list[Outcome]:
@@ -140,7 +150,7 @@ def on_slots(
         futures = [
             local.submit(copy_context().run, partial(run_shard, work, shard, local_tick))
             if type(slot) is int
-            else slot.submit(run_shard, work, shard)
+            else _submitted(slot, work, shard)
             for slot, shard in zip(slots, shards, strict=False)
         ]
         return [future.result() for future in futures]

@@ -48,11 +48,18 @@ class Vectorised(Mapped):
     """What `vmap` returns."""
 
     takes_shards = True
+    asks_effects = True
 
     def __init__(self, fn: Callable[..., Any], in_axes: Any, out_axes: Any) -> None:
         super().__init__("vmap", fn, in_axes, out_axes)
         self._loops: dict[bool, Any] = {}  # by whether items are keyed
         self._way = ""
+
+    @property
+    def manner(self) -> str:
+        """How a batch is taken apart, in words."""
+        axes = "" if self.in_axes == 0 else f", in_axes={self.in_axes!r}"
+        return f"for each item of a batch{axes}"
 
     def joined(self, batch: Batch) -> Any:
         """The results, joined; in the plain loop items are made one after the other, and put away."""
@@ -94,8 +101,8 @@ class Vectorised(Mapped):
         from ember_jit.transforms import loops
 
         if not by_key:
-            return loops.PositionalLoop(self.fn)
-        return loops.InputsLoop(self.fn) if self._takes_inputs else loops.ItemLoop(self.fn)
+            return loops.loop(loops.of_arguments, self.fn)
+        return loops.loop(loops.of_inputs if self._takes_inputs else loops.of_item, self.fn)
 
     def _each(self, items: list[Any], indices: Sequence[Any], by_key: bool) -> list[Any]:
         out: list[Any] = []

@@ -3,7 +3,8 @@
 Why not `ProcessPoolExecutor`: when one worker dies it cannot say which task did it, spawned workers run the
 user's `__main__` again, and Ctrl-C at the terminal reaches them too.  Here each worker has a socket of its own,
 runs this package and nothing else, and stands in its own process group: only we end it.  A worker that dies is
-an error of its shard; one whose caller is interrupted is killed.
+an error of its shard, unless the function is `idempotent`: then the shard goes to another one, a few times.  A worker
+whose caller is interrupted is killed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import socket
 import subprocess
 import sys
 import threading
+from typing import Any
 
+from ember_jit.effects import label_of
 from ember_jit.errors import ShippingError, WorkerError
+from ember_jit.runtime.mapping import innermost
 from ember_jit.transforms.channel import Channel, ready
 from ember_jit.transforms.sharding import Outcome, Shard, Work
 from ember_jit.transforms.sharding import Tick as Ticker
@@ -25,6 +29,7 @@ from ember_jit.transforms.worker import Request, Tick, opened
 
 GLANCE = 0.5  # seconds between looks at processes whose socket somebody else may hold open
 PATIENCE = 5.0  # seconds for a process to end by itself
+RETRIES = 2  # how often a shard of an `idempotent` function is sent again when its worker has died
 
 
 class RemoteTraceback(Exception):
@@ -146,15 +151,16 @@ os.register_at_fork(after_in_child=_forget_all)
 def on_processes(
     work: Work, shards: list[Shard], name: str, tick: Ticker | None = None
 ) -> list[Outcome]:
-    """Run each shard on a worker process of its own.
+    """Run each shard on a worker process of its own; one whose worker died is run again if that may be.
 
     Raises:
         ShippingError: the function or the items of a shard cannot be sent; then nothing was run.
     """
     hold = Hold()
     try:
-        parcels = [_parcel(work, shard, name, hold) for shard in shards]
-        return _Call(shards, name, tick).run(parcels, hold)
+        parcels = {shard.number: _parcel(work, shard, name, hold) for shard in shards}
+        tries = 1 + RETRIES if _is_idempotent(work.fn) else 1
+        return _Call(name, parcels, hold, tries, tick).run(shards)
     finally:
         hold.close()
 
@@ -166,26 +172,34 @@ def _parcel(work: Work, shard: Shard, name: str, hold: Hold) -> Parcel:
         raise ShippingError(f"{name}, {shard}: {exc}") from exc.__cause__
 
 
+def _is_idempotent(fn: Any) -> bool:
+    """Whether making a call again is declared to be the same as making it once."""
+    label = label_of(innermost(fn))
+    return label is not None and label.idempotent
+
+
 class _Call:
     """One batch, in flight on as many workers as it has shards."""
 
-    def __init__(self, shards: list[Shard], name: str, tick: Ticker | None) -> None:
-        self.shards, self.name, self.tick = shards, name, tick
+    def __init__(
+        self, name: str, parcels: dict[int, Parcel], hold: Hold, tries: int, tick: Ticker | None
+    ) -> None:
+        self.name, self.parcels, self.hold, self.tick = name, parcels, hold, tick
+        self.tries = tries
+        self.left = dict.fromkeys(parcels, tries)  # how often each shard may still be sent
+        self.ticks = dict.fromkeys(parcels, 0)  # items that its worker has finished
+        self.shown = dict.fromkeys(parcels, 0)  # those that were shown
         self.outcomes: dict[int, Outcome] = {}
         self.busy: dict[Channel, tuple[Worker, Shard]] = {}
 
-    def run(self, parcels: list[Parcel], hold: Hold) -> list[Outcome]:
+    def run(self, shards: list[Shard]) -> list[Outcome]:
         """The outcomes, in the order of the shards."""
-        team = _take(len(self.shards))
+        team = _take(len(shards))
         try:
-            for worker, shard in zip(team, self.shards, strict=True):
+            for worker, shard in zip(team, shards, strict=True):
                 self.busy[worker.channel] = (worker, shard)
-            for (worker, shard), parcel in zip(list(self.busy.values()), parcels, strict=True):
-                request = Request(parcel, f"{self.name}, {shard}", self.tick is not None)
-                try:
-                    worker.channel.send(request, hold.descriptor)
-                except ConnectionError:
-                    self._died(worker, shard)
+            for worker, shard in list(self.busy.values()):
+                self._send(worker, shard)
             while self.busy:
                 for channel in ready(self.busy, GLANCE) or self._silently_dead():
                     self._hear(*self.busy[channel])
@@ -193,7 +207,17 @@ class _Call:
             for worker, _ in self.busy.values():  # interrupted: nobody will take what they compute
                 _all.discard(worker)
                 worker.kill()
-        return [self.outcomes[shard.number] for shard in self.shards]
+        return [self.outcomes[shard.number] for shard in shards]
+
+    def _send(self, worker: Worker, shard: Shard) -> None:
+        self.left[shard.number] -= 1
+        self.ticks[shard.number] = 0
+        parcel = self.parcels[shard.number]
+        request = Request(parcel, f"{self.name}, {shard}", self.tick is not None)
+        try:
+            worker.channel.send(request, self.hold.descriptor)
+        except ConnectionError:
+            self._died(worker, shard)
 
     def _silently_dead(self) -> list[Channel]:
         return [channel for channel, (worker, _) in self.busy.items() if not worker.is_alive()]
@@ -208,21 +232,36 @@ class _Call:
             self._died(worker, shard)
             return
         if isinstance(message, Tick):
-            if self.tick is not None:
-                self.tick()
+            self._show(shard.number)
             return
-        self._settle(worker, shard, _outcome(message.parcel, descriptor, f"{self.name}, {shard}"))
+        outcome = _outcome(message.parcel, descriptor, f"{self.name}, {shard}")
+        self.outcomes[shard.number] = outcome
+        del self.busy[worker.channel]
         with _lock:
             _idle.append(worker)
 
-    def _died(self, worker: Worker, shard: Shard) -> None:
-        text = f"{self.name}: the worker process of {shard} died {worker.how_it_ended()} before it had finished"
-        _all.discard(worker)
-        self._settle(worker, shard, Outcome([], WorkerError(text)))
+    def _show(self, number: int) -> None:
+        """Count a finished item, once: the worker before may have finished it already."""
+        self.ticks[number] += 1
+        if self.tick is not None and self.ticks[number] > self.shown[number]:
+            self.shown[number] += 1
+            self.tick()
 
-    def _settle(self, worker: Worker, shard: Shard, outcome: Outcome) -> None:
-        self.outcomes[shard.number] = outcome
+    def _died(self, worker: Worker, shard: Shard) -> None:
+        how = worker.how_it_ended()
         del self.busy[worker.channel]
+        _all.discard(worker)
+        if self.left[shard.number]:
+            (worker,) = _take(1)
+            self.busy[worker.channel] = (worker, shard)
+            self._send(worker, shard)
+            return
+        text = f"{self.name}: the worker process of {shard} died {how} before it had finished"
+        if self.tries > 1:
+            text += f", and so did those of {self.tries - 1} more tries"
+        else:
+            text += ". If making its calls again is the same as making them once, declare it `idempotent`"
+        self.outcomes[shard.number] = Outcome([], WorkerError(text))
 
 
 def _outcome(parcel: Parcel, descriptor: int | None, label: str) -> Outcome:

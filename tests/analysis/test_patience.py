@@ -14,6 +14,7 @@ from ember_jit.compiler.analysis.patience import (
     alike,
     runs,
 )
+from ember_jit.effects import query
 from ember_jit.runtime.effect import Effect, unknown_effect
 
 
@@ -124,3 +125,18 @@ def test_a_look_waits_until_calls_have_taken_as_long() -> None:
 def test_a_long_call_is_worth_a_look_at_once() -> None:
     thrift, kind = Thrift(), runs(print)
     assert thrift.affords(kind, 2 * A_LOOK)
+
+
+def test_a_label_is_always_seen() -> None:
+    """Closures of one code: of some nothing can be inferred, one is labelled."""
+
+    def leaf(n: int) -> Any:
+        def write() -> None:
+            LOG.append(n)
+
+        return write
+
+    inference = Counting()
+    unlabelled = [leaf(n) for n in range(50)]
+    assert {inference.met(each).kind for each in unlabelled} == {"unknown"}
+    assert inference.met(query(leaf(0))).kind == "query"

@@ -49,6 +49,15 @@ def test_a_whole_package(folder: Path) -> None:
     assert run(folder, program, EMBER_JIT_BUNDLE="shop.ember") == "[(1, 'Ax'), (1, 'Bx')]\n"
 
 
+def test_a_whole_file(folder: Path) -> None:
+    done = ember(folder, "compile", "shop/app.py", "-o", "app.ember")
+    assert done.returncode == 0, done.stderr
+    assert "app:Chain.forward" in done.stdout
+    missing = ember(folder, "compile", "shop/ap.py", "-o", "app.ember")
+    assert missing.returncode == 2
+    assert "there is no file 'shop/ap.py'; did you mean app.py?" in missing.stderr
+
+
 def test_inspect(folder: Path) -> None:
     assert ember(folder, "compile", "app:Answer", "-o", "app.ember").returncode == 0
     listed = ember(folder, "inspect", "app.ember").stdout

@@ -26,7 +26,7 @@ from ember_jit import (
     thread_bound,
 )
 from ember_jit.effects import label_of
-from ember_jit.errors import NotAnOperatorError
+from ember_jit.errors import NotAnOperatorError, OptionError
 
 TIMEOUT = 10
 
@@ -129,7 +129,7 @@ def test_labels_combine() -> None:
     assert label_of(Stacked) == query | nothrow | thread_bound
 
 
-@pytest.mark.parametrize("target", [3, "text", None, [1], object()], ids=repr)
+@pytest.mark.parametrize("target", [3, "text", None, [1], Ellipsis], ids=repr)
 def test_what_cannot_be_called_cannot_be_labelled(target: Any) -> None:
     with pytest.raises(NotAnOperatorError, match=r"cannot be labelled.*\[EMB002\]"):
         effects.declare(target, query)
@@ -378,3 +378,82 @@ def test_clients_with_locks_look_after_themselves() -> None:
 
     op = Fetch()
     assert [effects.verify(op, 1), effects.verify(op, 1)] == [1, 2]
+
+
+def test_declared_calls_inside_an_operator_are_verified() -> None:
+    """The leaf that breaks its label is named, through undecorated operators and decorated ones."""
+
+    @pure
+    class Breaks(Operator):
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def forward(self, *, inputs: Any) -> Any:
+            self.seen += 1
+            return inputs
+
+    class Middle(Operator):
+        def __init__(self, leaf: Any) -> None:
+            self.leaf = leaf
+
+        def forward(self, *, inputs: Any) -> Any:
+            return self.leaf(inputs=inputs)
+
+    @structural_jit
+    class Outer(Operator):
+        def __init__(self, leaf: Any) -> None:
+            self.left, self.right, self.calls = Middle(leaf), Middle(Keeps()), 0
+
+        def forward(self, *, inputs: Any) -> Any:
+            self.calls += 1  # its own affair: it promises nothing
+            return self.left(inputs=inputs), self.right(inputs=inputs)
+
+    with pytest.raises(EffectViolation, match=r"Breaks is declared `pure` but changed `self.seen`"):
+        effects.verify(Outer(Breaks()), 1)
+    harmless = query(Plain())
+    assert effects.verify(Outer(harmless), 1) == (Plain()(inputs=1), Keeps()(inputs=1))
+
+
+def test_declared_functions_inside_an_operator_are_verified() -> None:
+    @query
+    def fill(found: list[int], *, more: int) -> int:
+        found.append(more)
+        raise LookupError
+
+    class Outer(Operator):
+        def forward(self, *, inputs: Any) -> Any:
+            return fill(inputs, more=1)
+
+    with pytest.raises(
+        EffectViolation, match="fill is declared `query` but changed its argument `found`"
+    ) as info:
+        effects.verify(Outer(), [])
+    assert type(info.value.__cause__) is LookupError
+
+
+def test_what_was_profiling_goes_on_after_verifying() -> None:
+    import sys
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        pass
+
+    sys.setprofile(profile)
+    try:
+        effects.verify(query(Plain()), 1)
+        with pytest.raises(NotAnOperatorError, match="nothing to verify"):
+            effects.verify(Plain(), 1)
+        assert sys.getprofile() is profile
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("word", [effects.reads, effects.ordered, effects.commutes])
+def test_a_resource_without_a_name_is_refused(word: Any) -> None:
+    """`@ordered` without parentheses would put a label in the place of the class."""
+    with pytest.raises(OptionError, match=r"takes the name of a resource, .*\('db'\) \[EMB001\]"):
+        word(Plain)
+
+
+def test_a_label_that_is_none_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"'query' is no label; give pure, query, .* \[EMB001\]"):
+        effects.declare(Plain(), "query")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.by_hand import AsyncioByHand, Graph, NativeAsyncio, Node, ThreadsByHand, warm_pool
-from benchmarks.coverage import met
+from benchmarks.flights import met
 from benchmarks.harness import (
     Bar,
     Contender,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ember_jit import Operator, query, structural_jit
-from ember_jit.compiler import driver
+from ember_jit.compiler import building
 
 TIMEOUT = 5
 
@@ -18,7 +18,7 @@ def test_two_threads_that_enter_one_composite_for_the_first_time(
 ) -> None:
     """Neither runs it plain because the other is still compiling it: all eight leaves meet."""
     meet = threading.Barrier(8, timeout=TIMEOUT)
-    find_regions = driver.find_regions
+    find_regions = building.find_regions
 
     def slowly(function: Any, threshold: int) -> Any:
         if "Pair" in function.name:
@@ -27,7 +27,7 @@ def test_two_threads_that_enter_one_composite_for_the_first_time(
             )  # room for the other thread to come by; the barrier is the proof
         return find_regions(function, threshold)
 
-    monkeypatch.setattr(driver, "find_regions", slowly)
+    monkeypatch.setattr(building, "find_regions", slowly)
 
     @query
     class Leaf(Operator):

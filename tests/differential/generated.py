@@ -12,14 +12,14 @@ around them nest loops, handlers, branches and comprehensions.
 
 from __future__ import annotations
 
-import faulthandler
 import linecache
 import random
 import sys
 from typing import Any
 
-from ember_jit import disable_structural_jit, jit, structural_jit
+from ember_jit import jit, structural_jit
 from tests.differential.canon import Canon
+from tests.differential.comparing import compare, first_difference, parsed
 
 PRELUDE = '''\
 from __future__ import annotations
@@ -343,12 +343,7 @@ _CALLS, _LISTED = _table(CALLS), _table(LISTED)
 
 def program(seed: int) -> str | None:
     """The program of this seed; None where the drawn parts make no valid module."""
-    text = Generator(seed).program()
-    try:
-        compile(text, "<program>", "exec", dont_inherit=True)
-    except SyntaxError:
-        return None
-    return text
+    return parsed(Generator(seed).program())
 
 
 def observe(seed: int, text: str, decorate: Any) -> list[Any]:
@@ -385,36 +380,8 @@ def decorators(seed: int) -> Any:
 
 def difference(seed: int, text: str) -> str:
     """The first run that shows something else than plain Python's, or an empty string."""
-    with disable_structural_jit():
-        plain = observe(seed, text, lambda cls: cls)
-    compiled = observe(seed, text, decorators(seed))
-    for number, (expected, actual) in enumerate(zip(plain, compiled, strict=True)):
-        if expected != actual:
-            return f"seed {seed}, run {number}\n  plain     {expected}\n  compiled  {actual}"
-    return ""
-
-
-def main(arguments: list[str]) -> int:
-    """Compare a range of seeds; a program that takes 30 s ends the process with the stacks of its threads."""
-    if arguments[0] == "--show":
-        print(program(int(arguments[1])))
-        return 0
-    first, last = map(int, arguments[0].split(":"))
-    found = made = 0
-    for seed in range(first, last):
-        text = program(seed)
-        if text is None:
-            continue
-        faulthandler.dump_traceback_later(30, exit=True)
-        made += 1
-        difference_here = difference(seed, text)
-        if difference_here:
-            found += 1
-            print(difference_here[:3000])
-    faulthandler.cancel_dump_traceback_later()
-    print(f"{made} programs, {found} differ")
-    return bool(found)
+    return first_difference(seed, text, observe, decorators(seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(compare(sys.argv[1:], program, difference))

@@ -193,3 +193,36 @@ def test_option_values() -> None:
     ):
         with pytest.raises(OptionError, match="EMB001"):
             wrong()
+
+
+def test_options_of_another_kind_are_refused() -> None:
+    xcs = XCSAPI()
+    with pytest.raises(OptionError, match=r"is a dict: give JITOptions\(\.\.\.\) to `jit`"):
+        xcs.jit(options={"force_trace": True})
+    with pytest.raises(OptionError, match="is a str"):
+        xcs.vmap(len, options="fast")
+    with pytest.raises(TypeError, match=r"is a dict: write options=execution_options\("):
+        xcs.execute(ember_jit.Graph(), options={"max_workers": 4})
+
+
+def test_statistics_of_a_mapped_operator_are_those_of_what_it_maps() -> None:
+    @ember_jit.jit
+    class Two(ember_jit.Operator):
+        def forward(self, *, inputs: Any) -> Any:
+            return [str(inputs), repr(inputs)]
+
+    assert (
+        XCSAPI().get_jit_stats(ember_jit.vmap(ember_jit.vmap(Two()))).name.endswith("Two.forward")
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ember_jit", "ember_jit.xcs", "ember_jit.testing", "ember_jit.transforms", "ember.xcs"],
+)
+def test_names_that_are_not_imported_yet_are_shown(module: str) -> None:
+    made = importlib.import_module(module)
+    assert dir(made) == sorted(made.__all__)
+    assert all(hasattr(made, name) for name in dir(made))
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'nothing'"):
+        _ = made.nothing

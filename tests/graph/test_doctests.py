@@ -7,7 +7,16 @@ import importlib
 
 import pytest
 
-MODULES = ["errors", "execution", "options", "xcs", "graph.model", "graph.recording"]
+MODULES = [
+    "effects",
+    "errors",
+    "execution",
+    "options",
+    "xcs",
+    "graph.model",
+    "graph.recording",
+    "report.explain",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

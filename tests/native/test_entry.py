@@ -18,7 +18,7 @@ from ember_jit.ir.program import Builder  # noqa: E402
 from ember_jit.runtime.native import loader  # noqa: E402
 from ember_jit.runtime.native.entries import MOST_KINDS, enter  # noqa: E402
 from ember_jit.runtime.native.layouts import SCALARS, layouts  # noqa: E402
-from ember_jit.runtime.native.signature import MISS  # noqa: E402
+from ember_jit.runtime.native.miss import MISS  # noqa: E402
 from tests.native import programs  # noqa: E402
 from tests.native.programs import added, divided, make, parts_of, reduced, same, scaled  # noqa: E402
 

@@ -12,7 +12,7 @@ pytest.importorskip("llvmlite")
 from ember_jit.ir.program import Builder  # noqa: E402
 from ember_jit.runtime.native import loader, splitting  # noqa: E402
 from ember_jit.runtime.native.layouts import layouts  # noqa: E402
-from ember_jit.runtime.native.signature import MISS  # noqa: E402
+from ember_jit.runtime.native.miss import MISS  # noqa: E402
 from ember_jit.runtime.pool import shared_pool  # noqa: E402
 from tests.native.programs import added, divided, make, reduced, same, softmax, softmax_in_numpy  # noqa: E402
 

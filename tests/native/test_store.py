@@ -184,7 +184,7 @@ import numpy as np
 from ember_jit.ir.program import Builder
 from ember_jit.runtime.native.entries import enter, kept
 from ember_jit.compiler.kernels.signatures import signature_of
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
 
 build = Builder()
 x, a = build.input("d"), build.input("d", "scalar")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ember_jit.compiler.passes.numeric_types import Typed
 from ember_jit.ir.program import Node, Program
-from ember_jit.runtime.native.signature import MISS
+from ember_jit.runtime.native.miss import MISS
 
 
 def reference_entry(typed: Typed) -> Callable[..., Any] | str:

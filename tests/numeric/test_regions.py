@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ember_jit.compiler.passes.numeric_regions import find_numeric_regions
+from ember_jit.runtime.arrays import holds_arrays
 
 
 def regions(body, arrays_at_hand=True, owner=None, **space):
@@ -100,3 +102,26 @@ def test_the_boundary_says_why():
     (region,) = regions("z = x * y + 1\nw = sorted(z)\nreturn w")
     assert region.boundary == (3, "`sorted` is no function that can be fused")
     assert region.text == "z = x * y + 1"
+
+
+def test_looking_for_arrays_asks_no_code_of_the_program() -> None:
+    class Guarded:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(name)
+
+        @property
+        def weights(self) -> object:
+            raise AssertionError
+
+    class Holds:
+        def __init__(self) -> None:
+            self.weights = np.ones(3)
+
+    def scaled(self: Any, x: float) -> Any:
+        return self.weights * x
+
+    code = scaled.__code__
+    assert not holds_arrays(code, (Guarded(), 2.0), {})
+    assert holds_arrays(code, (Holds(), 2.0), {})
+    assert holds_arrays(code, (None,), {"inputs": {"x": np.ones(2)}})
+    assert not holds_arrays(code, (Holds, 2.0), {"inputs": {"x": [1.0]}})

@@ -118,8 +118,8 @@ REGIONS = {
         def f(self, x):
             a = self.a(inputs=x)
             b = self.b(inputs=x)
-            match x:
-                case 1: pass
+            class C:
+                pass
             c = self.a(inputs=x)
             d = self.b(inputs=x)
         """,

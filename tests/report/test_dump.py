@@ -142,11 +142,20 @@ def test_the_environment_variable_dumps_each_compiled_function(tmp_path: Path) -
     program.write_text(PROGRAM)
     done = run(program, tmp_path / "dumps")
     assert (done.stdout, done.stderr) == ("(1, 1) 2\n", "")
-    (folder,) = (tmp_path / "dumps").iterdir()
+    dumps = tmp_path / "dumps"
+    (folder,) = (path for path in dumps.iterdir() if path.is_dir())
     assert folder.name.startswith("Pair.forward-line13-")
     assert {path.name for path in folder.iterdir()} >= COMPILED
-    run(program, tmp_path / "dumps")
-    assert [each.name for each in (tmp_path / "dumps").iterdir()] == [folder.name]
+    row = f"{folder.name}  Pair.forward, {program}:13: compiled: 2 of 2 calls are issued ahead"
+    assert (dumps / "index.txt").read_text() == f"{row}\n"
+    run(program, dumps)
+    assert {each.name for each in dumps.iterdir()} == {folder.name, "index.txt"}
+    other = program.with_name("other.py")
+    other.write_text(PROGRAM.replace("Pair", "Another"))
+    run(other, dumps)
+    first, second = (dumps / "index.txt").read_text().splitlines()
+    assert first.startswith("Another.forward-line13-")
+    assert second == row
 
 
 def test_a_folder_that_cannot_be_written_never_breaks_the_call(tmp_path: Path) -> None:

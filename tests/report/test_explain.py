@@ -21,7 +21,7 @@ from ember_jit import (
     query,
     structural_jit,
 )
-from ember_jit.compiler import driver
+from ember_jit.compiler import building
 from ember_jit.errors import InternalCompilerWarning, NotAnOperatorError
 from ember_jit.report.explanation import Call, Explanation
 from ember_jit.runtime import events
@@ -359,6 +359,19 @@ def test_an_argument_that_cannot_be_formed_early_is_traced_to_what_makes_it() ->
         assert "line" in last.why
 
 
+def test_an_argument_without_a_name_is_shown_as_it_is_written() -> None:
+    """Not as the value that the compiler calls `_t2`."""
+
+    @structural_jit
+    class Inside(Holder):
+        def forward(self, *, inputs: Any) -> Any:
+            with open(inputs) as file:
+                return self.a(inputs=file.read()), self.b(inputs=inputs)
+
+    first = site(explain(Inside()), 0)
+    assert first.why.startswith("its arguments need `file.read()`, which")
+
+
 def test_the_early_exit_that_ends_the_walk_is_named() -> None:
     @structural_jit
     class Op(Holder):
@@ -584,7 +597,7 @@ def test_what_is_no_operator_is_refused(target: Any) -> None:
 
 # ---------------------------------------------------------------------- the rest of it
 def test_an_internal_error_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "_RESERVED", None)  # the compiler itself fails on it
+    monkeypatch.setattr(building, "_RESERVED", None)  # the compiler itself fails on it
     monkeypatch.setattr("ember_jit.config.config", lambda: ember_jit.config.Config())
 
     @structural_jit

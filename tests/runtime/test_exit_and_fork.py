@@ -12,10 +12,8 @@ import pytest
 import ember_jit
 
 ROOT = Path(ember_jit.__file__).parents[1]
-LATE_THREADS_REFUSED = sys.version_info >= (
-    3,
-    12,
-)  # at exit; the caller's thread then makes the calls
+# At exit; the caller's thread then makes the calls.
+LATE_THREADS_REFUSED = sys.version_info >= (3, 12)
 PATIENCE = 30  # seconds; what hangs does so for an hour
 
 HANGING = """\

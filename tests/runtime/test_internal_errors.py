@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ember_jit import Operator, query, structural_jit
-from ember_jit.compiler import driver
+from ember_jit.compiler import building, driver
 from ember_jit.config import config
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import events
@@ -60,7 +60,7 @@ def build() -> Any:
 def broken(exc: BaseException) -> Callable[..., Any]:
     """A stage that raises from a file of ours: what is raised in a user's file is the user's own."""
     space: dict[str, Any] = {"exc": exc}
-    exec(compile("def stage(*args, **kwargs):\n    raise exc\n", driver.__file__, "exec"), space)
+    exec(compile("def stage(*args, **kwargs):\n    raise exc\n", building.__file__, "exec"), space)
     stage: Callable[..., Any] = space["stage"]
     return stage
 
@@ -86,7 +86,8 @@ def quiet(call: Callable[[], Any]) -> tuple[Any, list[warnings.WarningMessage]]:
 def test_the_plain_code_runs_and_one_warning_says_so(
     monkeypatch: pytest.MonkeyPatch, stage: str, exc: Exception
 ) -> None:
-    monkeypatch.setattr(driver, stage, broken(exc))
+    where = building if hasattr(building, stage) else driver
+    monkeypatch.setattr(where, stage, broken(exc))
     cls = build()
     op = cls()
     result, caught = quiet(lambda: [op(inputs=n) for n in range(3)])
@@ -101,7 +102,7 @@ def test_the_plain_code_runs_and_one_warning_says_so(
 
 
 def test_each_function_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "find_regions", broken(KeyError("lost")))
+    monkeypatch.setattr(building, "find_regions", broken(KeyError("lost")))
     first, second = build()(), build()()
     _, caught = quiet(
         lambda: (first(inputs=1), second(inputs=1), first(inputs=2), second(inputs=2))
@@ -111,7 +112,7 @@ def test_each_function_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_warning_points_at_the_users_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the function in the user's file, not at a line of ours: that is where filters and readers look."""
-    monkeypatch.setattr(driver, "find_regions", broken(KeyError("lost")))
+    monkeypatch.setattr(building, "find_regions", broken(KeyError("lost")))
     op = build()()
     _, caught = quiet(lambda: op.forward(inputs=1))
     assert caught[0].filename == __file__
@@ -119,7 +120,7 @@ def test_the_warning_points_at_the_users_code(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_warning_turned_into_an_error_reaches_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-W error` is the user's wish; the next call runs plain."""
-    monkeypatch.setattr(driver, "find_regions", broken(KeyError("lost")))
+    monkeypatch.setattr(building, "find_regions", broken(KeyError("lost")))
     op = build()()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -130,7 +131,7 @@ def test_a_warning_turned_into_an_error_reaches_the_user(monkeypatch: pytest.Mon
 
 
 def test_the_users_own_exception_is_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "retire_program", broken(KeyError("lost")))
+    monkeypatch.setattr(building, "retire_program", broken(KeyError("lost")))
     op = build()()
 
     def call() -> BaseException:
@@ -148,7 +149,7 @@ def test_the_users_own_exception_is_not_taken_for_ours(monkeypatch: pytest.Monke
 
 def test_a_broken_stage_in_a_nested_composite(monkeypatch: pytest.MonkeyPatch) -> None:
     """An undecorated part that cannot be compiled is called as it is."""
-    original = driver.Lowering
+    original = building.Lowering
 
     class Breaks(original):  # type: ignore[misc, valid-type]
         def run(self) -> Any:
@@ -173,7 +174,7 @@ def test_a_broken_stage_in_a_nested_composite(monkeypatch: pytest.MonkeyPatch) -
             y = self.right(inputs=inputs)
             return x + y
 
-    monkeypatch.setattr(driver, "Lowering", Breaks)
+    monkeypatch.setattr(building, "Lowering", Breaks)
     op = Whole()
     result, caught = quiet(lambda: [op(inputs=n) for n in range(3)])
     assert result == ["0!0!0!0!", "1!1!1!1!", "2!2!2!2!"]
@@ -185,7 +186,7 @@ def test_no_room_on_the_stack_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None
     """Called too deep to compile: plain this time, compiled the next."""
     op = build()()
     with monkeypatch.context() as patched:
-        patched.setattr(driver, "find_regions", broken(RecursionError("deep")))
+        patched.setattr(building, "find_regions", broken(RecursionError("deep")))
         assert quiet(lambda: op(inputs=1)) == ("1!1!", [])
     with events.record() as log:
         assert quiet(lambda: op(inputs=2)) == ("2!2!", [])
@@ -198,7 +199,7 @@ def test_an_interrupt_while_compiling_is_the_users(
 ) -> None:
     op = build()()
     with monkeypatch.context() as patched:
-        patched.setattr(driver, "find_regions", broken(kind()))
+        patched.setattr(building, "find_regions", broken(kind()))
         with pytest.raises(kind):
             op(inputs=1)
         assert op.calls == 0
@@ -208,7 +209,7 @@ def test_an_interrupt_while_compiling_is_the_users(
 def test_strict_raises_it_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBER_JIT_STRICT", "1")
     config.cache_clear()
-    monkeypatch.setattr(driver, "find_regions", broken(ZeroDivisionError("ours")))
+    monkeypatch.setattr(building, "find_regions", broken(ZeroDivisionError("ours")))
     with pytest.raises(ZeroDivisionError, match="ours"):
         build()()(inputs=1)
 

@@ -30,6 +30,11 @@ def test_overlap_is_of_the_times_at_which_calls_ran() -> None:
     assert made.at_once == 2
 
 
+def test_a_call_that_takes_no_virtual_time_ran() -> None:
+    assert Schedule(Log([call("a", 1, 1), call("b", 1, 1)])).at_once == 1
+    assert Schedule(Log([])).at_once == 0
+
+
 def test_a_diamond() -> None:
     with fake_clock() as clock, record_schedule() as schedule:
         Diamond(clock)(inputs="x")

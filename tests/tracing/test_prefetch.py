@@ -85,6 +85,28 @@ def test_calls_of_code_without_source_overlap_from_the_second_run() -> None:
     assert (stats.traced, stats.prefetch_hits, stats.prefetch_misses) == (True, 1, 0)
 
 
+@pytest.mark.parametrize("first", [{"k": "dict"}, ["list"], "text", ("tuple",), 7, Leaf("object")])
+def test_a_function_is_known_by_itself_whatever_its_first_argument_is(first: Any) -> None:
+    space: dict[str, Any] = {}
+    exec(
+        "def both(what, a, b, q):\n    return a(inputs={'q': q})['by'], b(inputs={'q': q})['by']",
+        space,
+    )
+    both, one, two = jit(execution_strategy="parallel")(space["both"]), Leaf("1"), Leaf("2")
+    both(first, one, two, "a")
+    meeting.barrier = threading.Barrier(2)
+    other = type(first)(first) if isinstance(first, dict | list) else first
+    assert both(other, one, two, "b") == (["1", "b"], ["2", "b"])
+
+
+def test_what_one_instance_calls_is_not_started_for_another() -> None:
+    made = without_source()
+    first, second = made(Leaf), made(Leaf)
+    first(inputs={"q": "a"})
+    second(inputs={"q": "b"})
+    assert get_jit_stats(second).issued == 0
+
+
 def test_calls_of_computed_receivers_overlap() -> None:
     op = jit(execution_strategy="parallel", force_trace=True)(Computed)()
     op(inputs={"q": "a question"})

@@ -102,3 +102,15 @@ def test_progress_is_shown_on_request(capsys):
     pytest.importorskip("rich")
     assert pmap(divide, num_workers=2, progress=True)(inputs={"x": [1, 2]}) == [6, 3]
     assert "pmap(divide)" in capsys.readouterr().err
+
+
+class Broken:
+    """An executor that forgets what it was given."""
+
+    def submit(self, fn, *args):
+        return None
+
+
+def test_an_executor_that_returns_no_future():
+    with pytest.raises(BatchError, match=r"shard 0 .* returned None, which has no `result\(\)`"):
+        pmap(len, devices=[Broken()])([["a"]])

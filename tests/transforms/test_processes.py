@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import ember_jit
-from ember_jit import jit, pmap, pure, vmap
+from ember_jit import idempotent, jit, pmap, pure, vmap
 from ember_jit.errors import BatchError, ShippingError, WorkerError
 from ember_jit.transforms import parallel, shipping, workers
+from ember_jit.transforms.sharding import Work, split
 
 pytestmark = pytest.mark.skipif(not shipping.is_possible(), reason="needs cloudpickle")
 ROOT = Path(ember_jit.__file__).parents[1]
@@ -95,6 +96,60 @@ def test_a_worker_that_is_killed():
         on_two(die)(inputs={"x": [1, 2, 3, 4]})
     assert caught.value.partial_results == {0: 1, 1: 2}
     assert on_two(die)(inputs={"x": [1, 2, 5, 4]}) == [1, 2, 5, 4]
+
+
+def dies_at_first(marks):
+    """A function that kills its process the first time it comes to item 3, and counts how often it was called."""
+
+    def act(item):
+        with open(marks / str(item["x"]), "a") as file:
+            file.write("+")
+        if item["x"] == 3 and (marks / "3").read_text() == "+":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item["x"]
+
+    return act
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_shard_whose_worker_died_is_run_again_if_that_is_the_same(tmp_path, mapped):
+    act = idempotent(dies_at_first(tmp_path))
+    act = vmap(act) if mapped else act
+    assert on_two(act)(inputs={"x": [1, 2, 3, 4]}) == [1, 2, 3, 4]
+    made = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert made == {"1": "+", "2": "+", "3": "++", "4": "+"}, "what another shard did stands"
+
+
+def test_nothing_is_made_again_unless_that_is_declared(tmp_path):
+    with pytest.raises(WorkerError, match="declare it `idempotent`"):
+        on_two(dies_at_first(tmp_path))(inputs={"x": [1, 2, 3, 4]})
+    assert (tmp_path / "3").read_text() == "+"
+
+
+def test_a_shard_is_not_run_again_for_ever(tmp_path):
+    @idempotent
+    def die(item):
+        with open(tmp_path / str(item["x"]), "a") as file:
+            file.write("+")
+        if item["x"] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item["x"]
+
+    with pytest.raises(
+        WorkerError, match="died of SIGKILL .* so did those of 2 more tries"
+    ) as caught:
+        on_two(die)(inputs={"x": [1, 2, 3, 4]})
+    assert caught.value.partial_results == {0: 1, 1: 2}
+    assert (tmp_path / "3").read_text() == "+++"
+
+
+def test_progress_counts_an_item_once_however_often_it_was_made(tmp_path):
+    ticks = []
+    shards = split([{"x": x} for x in (1, 2, 5, 3)], 1)
+    work = Work(idempotent(dies_at_first(tmp_path)), by_key=True)
+    (outcome,) = workers.on_processes(work, shards, "test", lambda: ticks.append(None))
+    assert outcome.done == [1, 2, 5, 3]
+    assert len(ticks) == 4
 
 
 def test_an_idle_worker_that_is_killed_is_replaced():

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ember_jit import jit, query, structural_jit, vmap
+from ember_jit import Operator, jit, pmap, query, structural_jit, vmap
+from ember_jit.effects import commutes, nothrow
 from ember_jit.errors import BatchError
+from ember_jit.transforms import loops, vectorise
 
 
 def process_item(item):
@@ -34,6 +36,67 @@ def test_items_overlap():
         return {"x": item["x"]}
 
     assert vmap(meet)(inputs={"x": [1, 2, 3]}) == {"x": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("form", ["item", "inputs", "arguments"])
+def test_what_the_first_mapped_function_does_tells_nothing_of_the_next(form, monkeypatch):
+    monkeypatch.setattr(loops, "_made", {})  # as in a fresh process
+    monkeypatch.setattr(vectorise, "WAITS", 0.0)  # so loaded that any first item takes long
+    together = threading.Barrier(3, timeout=30)
+
+    @query
+    def meet(value):
+        together.wait()
+        return value
+
+    def batch(leaf):
+        def by_item(item):
+            return leaf(item["x"])
+
+        def by_inputs(inputs):
+            return leaf(inputs["x"])
+
+        mapped = vmap({"item": by_item, "inputs": by_inputs, "arguments": leaf}[form])
+        return mapped([1, 2, 3]) if form == "arguments" else mapped(inputs={"x": [1, 2, 3]})
+
+    assert batch(lambda value: value + 1) == [2, 3, 4]  # only computes: nothing to overlap
+    for _ in range(2):
+        assert batch(meet) == [1, 2, 3]
+
+
+def test_labels_that_keep_an_order_overlap_where_they_may(monkeypatch):
+    monkeypatch.setattr(loops, "_made", {})
+    together = threading.Barrier(3, timeout=30)
+
+    @commutes("counter")
+    @nothrow
+    def add(item):
+        together.wait()
+        return item["x"]
+
+    assert vmap(query(lambda item: item["x"]))(inputs={"x": [1, 2, 3]}) == [1, 2, 3]
+    assert vmap(add)(inputs={"x": [1, 2, 3]}) == [1, 2, 3]
+
+
+def test_many_mapped_functions_with_nothing_to_overlap_tell_nothing_of_the_next():
+    seen = []
+
+    class Note(Operator):
+        def forward(self, *, inputs):
+            seen.append(inputs["x"])
+            return inputs["x"]
+
+    for _ in range(100):
+        assert vmap(Note())(inputs={"x": [1, 2]}) == [1, 2]
+    together = threading.Barrier(2, timeout=30)
+
+    @query
+    class Meet(Operator):
+        def forward(self, *, inputs):
+            together.wait()
+            return inputs["x"]
+
+    assert vmap(Meet())(inputs={"x": [1, 2]}) == [1, 2]
 
 
 def test_unknown_effects_run_in_order():
@@ -127,3 +190,30 @@ def test_nesting_and_compiled_functions():
             return self.forward(inputs=inputs)
 
     assert vmap(Twice())(inputs={"x": [1, 2]}) == {"y": [2, 4]}
+
+
+class Echo(Operator):
+    def forward(self, *, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: vmap(Echo), r"Echo is a class of operators; map one of them: vmap\(Echo\(\)\)"),
+        (lambda: pmap(Echo), r"map one of them: pmap\(Echo\(\)\)"),
+        (lambda: vmap(len)(text=["a"]), r"no argument 'text'; give batches by key, as inputs="),
+        (lambda: vmap(Echo())(["a"]), r"takes `inputs` by name alone; give batches by key"),
+        (lambda: vmap(len)({"x": [1]}), r"or batches by key as inputs=\{\.\.\.\}"),
+        (lambda: vmap(len, in_axes="a")([[1]]), "in_axes has 'a', which is no axis"),
+        (lambda: vmap(len, in_axes={"x": 1.5})(inputs={"x": [1]}), "in_axes has 1.5"),
+    ],
+)
+def test_mistakes_say_what_to_write(call, says):
+    with pytest.raises(BatchError, match=says):
+        call()
+
+
+def test_a_pytree_of_arrays_is_no_mistake():
+    tree = {"w": [np.ones((2, 3)), np.zeros((2, 1))]}
+    assert vmap(lambda t: t["w"][0].sum() + t["w"][1].sum())(tree).tolist() == [3.0, 3.0]

@@ -121,7 +121,8 @@ class Asks:
         entry = self._entry(fact)
         if entry is None or not (entry.shares or entry.retains):
             return []
-        return [*node.args, *[keyword.value for keyword in node.keywords]]
+        given = [*node.args, *[keyword.value for keyword in node.keywords]]
+        return [arg for arg in given if not self._is_code(arg)]
 
     # ------------------------------------------------------------------ what is asked
     def _visit(self, node: ast.expr, level: int, found: list[Ask]) -> None:

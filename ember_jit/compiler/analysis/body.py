@@ -25,6 +25,7 @@ from ember_jit.compiler.analysis.body_statements import STATEMENTS
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.facts import PURE, UNKNOWN, Effect, Inferred, Reason, worse
 from ember_jit.compiler.analysis.lookup import ATOMS, Lookup
+from ember_jit.compiler.analysis.nests import find_nests, place
 from ember_jit.compiler.analysis.protocols import has_protocols, hash_runs_code, truth_runs_code
 from ember_jit.compiler.analysis.values import (
     ARG,
@@ -103,6 +104,7 @@ class BodyAnalysis:
         for index, name in enumerate(names):
             self.env[name] = owner if index == 0 and owner is not None else ARG
         self.owner = owner
+        self._nests: dict[str, int] | None = None
 
     def run(self) -> None:
         """Find the facts."""
@@ -228,6 +230,20 @@ class BodyAnalysis:
             return self.attribute(self.peek(node.value), node.attr)
         return LOCAL
 
+    def live(self, node: ast.expr) -> Any:
+        """The live object that a name or attribute stands for; None if that is not known."""
+        value = self.peek(node) if isinstance(node, ast.Name | ast.Attribute) else None
+        return value.obj if isinstance(value, Known) else None
+
+    def is_nested(self, node: ast.expr) -> bool:
+        """Whether `node` gives a container made here that is only reached through another one made here (`nests`)."""
+        name, depth = place(node)
+        if not depth or not isinstance(self.env.get(name), Fresh):
+            return False
+        if self._nests is None:
+            self._nests = find_nests(self.source.node, self.live)
+        return depth < self._nests.get(name, 0)
+
     # ------------------------------------------------------------------ names and values
     def bind(self, target: ast.expr, value: Abstract) -> None:
         """Assign `value` to a target."""
@@ -264,7 +280,8 @@ class BodyAnalysis:
         elif isinstance(target, ast.Subscript):
             base = self.expr(target.value)
             self.touch(target.slice, self.expr(target.slice), "looking up", hash_runs_code)
-            if not (isinstance(base, Fresh) and base.kind in _CONTAINERS):
+            own = isinstance(base, Fresh) and base.kind in _CONTAINERS
+            if not own and not self.is_nested(target.value):
                 self.effect(
                     target, f"stores into `{self.text(target.value)}`, which it did not make"
                 )

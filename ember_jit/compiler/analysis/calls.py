@@ -37,6 +37,14 @@ _LAZY_PAIRS = frozenset({"enumerate", "zip"})
 
 def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
     """Record the fact of `node` and give the abstract value of its result."""
+    read = attribute_read(body, node)
+    if read is not None:
+        before = len(body.effects)
+        value = body.expr(read)
+        if len(body.effects) > before:
+            return _unknown_callee(body, node, body.effects[-1].text)
+        body.calls[node] = CallFact("attribute", _PURE_EFFECT, LOCAL)
+        return value
     args = [body.expr(arg) for arg in node.args]
     for keyword in node.keywords:
         args.append(body.expr(keyword.value))
@@ -82,6 +90,23 @@ def interpret_call(body: BodyAnalysis, node: ast.Call) -> Abstract:
     body.effect(node, f"calls `{body.source.segment(func)}`, which is not known before it runs")
     body.calls[node] = CallFact("dynamic" if looks_like_operator else "barrier", effect, callee)
     return LOCAL
+
+
+def attribute_read(body: BodyAnalysis, node: ast.Call) -> ast.Attribute | None:
+    """`getattr(x, "name")` as `x.name`; None for any other call.
+
+    A private name is not one: `getattr` does not spell it as the compiler does.
+    """
+    if len(node.args) != 2 or node.keywords or body.live(node.func) is not getattr:
+        return None
+    owner, name = node.args
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+        return None
+    if isinstance(owner, ast.Starred) or not name.value.isidentifier():
+        return None
+    if name.value.startswith("__"):
+        return None
+    return ast.copy_location(ast.Attribute(owner, name.value, ast.Load()), node)
 
 
 def _known_callee(
@@ -161,6 +186,12 @@ def _conclude(
         role = "glue" if known is not None else "helper"
     elif effect.label is not None:
         role = "labelled"
+        body.composite = True
+    elif effect.later is not None:
+        role, effect = (
+            "site",
+            effect.later,
+        )  # whether it may run ahead yet is decided when it is issued
         body.composite = True
     body.calls[node] = CallFact(role, effect, callee)
     if isinstance(callee, ClientPart):
@@ -288,7 +319,8 @@ def _method_on_value(
         body.calls[node] = CallFact("opaque", _PURE_EFFECT, base)
         return LOCAL
     if name in registry.MUTATORS and not (isinstance(base, Fresh) and base.kind == "scalar"):
-        if isinstance(base, Fresh) and base.kind not in ("function", "impure function"):
+        own = isinstance(base, Fresh) and base.kind not in ("function", "impure function")
+        if own or (isinstance(node.func, ast.Attribute) and body.is_nested(node.func.value)):
             body.calls[node] = CallFact("mutate", _PURE_EFFECT, base)
             return LOCAL
         text = f"{what} changes `{body.source.segment(node.func.value)}`, which was not made here"  # type: ignore[attr-defined]

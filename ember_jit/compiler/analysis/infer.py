@@ -8,6 +8,7 @@ and is reported with its line.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable
@@ -34,9 +35,17 @@ from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
 from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
+from ember_jit.runtime.mapping import is_settled, mapped_by
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plain import is_quiet_class
-from ember_jit.runtime.statics import MISSING, is_trivial_call, own_attribute, type_lookup
+from ember_jit.runtime.statics import (
+    ATOMIC,
+    MISSING,
+    is_trivial_call,
+    own_attribute,
+    type_lookup,
+    weakly,
+)
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
@@ -76,7 +85,11 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        return self._patiently(_entry_of(obj), alike(obj), lambda: self.of(obj)).effect
+        labelled = (
+            label_of(obj) is not None
+        )  # a label is this very object's, and costs no time to see
+        kind = None if labelled else alike(obj)
+        return self._patiently(_entry_of(obj), kind, lambda: self.of(obj)).effect
 
     def met_method(self, function: Any, owner: Any) -> Inferred:
         """The same for `function` bound to `owner`, with its guards."""
@@ -101,7 +114,8 @@ class Inference:
             return Inferred(replace(known, evidence=f"as of others of its kind: {known.evidence}"))
         result = infer()
         effect = result.effect
-        self._patience.looked(kind, effect, effect.kind == UNKNOWN and effect.label is None)
+        in_vain = effect.kind == UNKNOWN and effect.label is None and effect.later is None
+        self._patience.looked(kind, effect, in_vain)
         return result
 
     def of(self, obj: Any) -> Inferred:
@@ -162,11 +176,39 @@ class Inference:
             )
         if isinstance(obj, type):
             return self._constructor(obj)
+        if type(obj) is functools.partial:
+            return self._partial(obj)
         if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
             return _unknown(f"{_name(obj)} is not in the registry of known callables")
         if label is not None:
             return self._declared(label, None, obj)
-        return self._instance(obj)
+        mapped = mapped_by(obj)
+        return self._instance(obj) if mapped is MISSING else self._transform(obj, mapped)
+
+    def _transform(self, obj: Any, mapped: Any) -> Inferred:
+        """A mapped function: its own code is ours, and does what it maps for each item."""
+        found = self.of(mapped)
+        reference, settled = weakly(obj), is_settled(obj)
+        effect = replace(
+            found.effect,
+            declared=False,  # it looks into its arguments
+            operator=True,
+            nothrow=False,
+            label=found.effect.label and replace(found.effect.label, nothrow=False),
+        )
+        if effect.schedulable:
+            text = f"calls {_name(mapped)} for each item: {found.effect.evidence}"
+            effect = replace(effect, evidence=text)
+            if (
+                not settled
+            ):  # the order of its calls can be seen: in what it gives for an empty batch
+                text = f"{obj.__name__} has not been called yet, and its first call is made before any other of it"
+                effect = replace(unknown_effect(text), later=effect)
+        guards = [
+            lambda: mapped_by(reference()) is mapped,
+            lambda: is_settled(reference()) is settled,
+        ]
+        return Inferred(effect, [*protocol_guards(obj), *guards], [found])
 
     def _registered(self, known: registry.Known) -> Inferred:
         kind = known.kind if known.kind in (PURE, QUERY) else UNKNOWN
@@ -218,6 +260,24 @@ class Inference:
         elif effect.kind != UNKNOWN and is_operator:
             effect = replace(effect, operator=True)
         return Inferred(effect, guards, [result])
+
+    def _partial(self, obj: functools.partial[Any]) -> Inferred:
+        """Calling what it holds, with arguments that nobody can change."""
+        given = dict(obj.keywords)
+        if any(type(each) not in ATOMIC for each in (*obj.args, *given.values())):
+            return _unknown("the partial holds arguments that are not followed")
+        reference = weakly(obj)
+
+        def holds() -> bool:
+            live = reference()
+            if live is None or live.keywords.keys() != given.keys():
+                return False
+            return all(live.keywords[name] is given[name] for name in given)
+
+        inner = self.of(obj.func)
+        if inner.effect.kind == UNKNOWN:
+            return _unknown(f"the partial calls {_name(obj.func)}: {inner.effect.evidence}")
+        return Inferred(inner.effect, [holds], [inner])
 
     def _constructor(self, cls: type) -> Inferred:
         """Making an instance: pure if its `__init__` touches nothing but the new object."""

@@ -22,10 +22,16 @@ from ember_jit.compiler.analysis.values import (
     OneOf,
     Property,
     elements,
-    field_behind,
     static_attribute,
 )
-from ember_jit.runtime.statics import ATOMIC, MISSING, own_attribute, type_lookup, weakly
+from ember_jit.runtime.statics import (
+    ATOMIC,
+    MISSING,
+    field_behind,
+    own_attribute,
+    type_lookup,
+    weakly,
+)
 
 ATOMS = tuple(ATOMIC)  # for `isinstance`: an enum of integers counts too
 

@@ -15,8 +15,9 @@ from typing import Any
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import Effect, Reason
 from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
+from ember_jit.runtime.mapping import mapped_by
 from ember_jit.runtime.originals import original_code
-from ember_jit.runtime.statics import type_lookup
+from ember_jit.runtime.statics import MISSING, type_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class Receiver:
         name: the class of the operator, or the name of the function; empty if that is not known.
         place: `file:line` of the code that runs, or empty.
         is_operator: it has a `forward`.
+        maps: the same for what it maps, if it is a mapped function.
     """
 
     name: str = ""
     place: str = ""
     is_operator: bool = False
+    maps: Receiver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ def describe_object(obj: Any) -> Receiver:
         )
     if isinstance(obj, type):
         return Receiver(obj.__qualname__)
+    mapped = mapped_by(obj)
+    if mapped is not MISSING:
+        inner = describe_object(mapped)
+        return Receiver(obj.__name__, inner.place, inner.is_operator, inner)
     kind = type(obj)
     forward = type_lookup(kind, "forward")
     if isinstance(forward, FunctionType):

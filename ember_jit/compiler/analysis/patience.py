@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
+from ember_jit.runtime.mapping import innermost
+
 Alike = tuple[int, int]
 """Identities of a code object (or callable) and of a class; 0 where there is none.
 
@@ -29,7 +31,11 @@ Count = TypeVar("Count")
 
 
 def alike(obj: Any) -> Alike | None:
-    """What `obj` has in common with others that are called like it; None if it is looked into in any case."""
+    """What `obj` has in common with others that are called like it; None if it is looked into in any case.
+
+    Of a mapped function that is what it maps: nothing else of it is ever looked into.
+    """
+    obj = innermost(obj)
     if type(obj) is MethodType:
         return _code(obj.__func__), id(type(obj.__self__))
     if type(obj) is FunctionType:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
 
 
@@ -129,7 +128,6 @@ class ClientPart(Abstract):
 ARG, LOCAL = Arg(), Local()
 SCALAR, HANDLE = Fresh("scalar"), Fresh("handle")
 FUNCTION, IMPURE_FUNCTION = Fresh("function"), Fresh("impure function")
-_FIELD = (lambda self: self.field).__code__
 _TYPE_LOOKUP: object = type.__dict__["__getattribute__"]
 
 
@@ -208,15 +206,6 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
     ):
         return Method(found, owner)
     return None if hasattr(type(found), "__get__") else Known(found)
-
-
-def field_behind(getter: Any) -> str | None:
-    """The attribute that a property gives, if its getter does nothing but `return self.<attribute>`."""
-    if not isinstance(getter, FunctionType):
-        return None
-    code = original_code(getter)
-    same = code.co_code == _FIELD.co_code and len(code.co_names) == 1 and code.co_varnames[1:] == ()
-    return code.co_names[0] if same and code.co_argcount == 1 else None
 
 
 def runs_no_code(obj: Any) -> bool:

@@ -10,7 +10,7 @@
     except <what an attempt may raise> as _error:
         if not _chain.is_ours(_error): raise
     _op0 = _v0 = ... = None
-    _chain.missed()
+    if not <a debugger follows>: _chain.missed()
     ...                                     # the function as it was
 
 `_op0.forward()` is written for the look-up alone.  CPython keeps a method that it finds on the class apart from
@@ -24,15 +24,15 @@ import ast
 import dis
 import opcode
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
-from ember_jit.compiler.codegen.link import link_in_place, straight_objects
+from ember_jit.compiler.codegen.link import link_in_place
+from ember_jit.compiler.codegen.retire import FOLLOWED
 from ember_jit.compiler.passes.chain import Chain
-from ember_jit.compiler.passes.straight import Straight, at, ours
-from ember_jit.compiler.source import Source
-from ember_jit.ir.syntax import copied
+from ember_jit.compiler.source import Source, first_line
+from ember_jit.ir.syntax import put_on_line, unplaced
 from ember_jit.runtime.dispatch import SWITCH, Unit
 from ember_jit.runtime.epoch import LEDGER
 from ember_jit.runtime.linking import UNIT
@@ -53,26 +53,28 @@ class ChainCode:
 
     Args:
         unit: the function's unit.
-        source: its source.
         chain: the attempt.
-        straight: the straight form, if there is one: what runs when it comes to nothing.
+        rest: the function as it runs without one: what runs when it comes to nothing.
+        live: what stands in the constants of that.
     """
 
-    def __init__(self, unit: Unit, source: Source, chain: Chain, straight: Straight | None) -> None:
+    def __init__(
+        self, unit: Unit, chain: Chain, rest: ast.FunctionDef, live: Mapping[str, Any]
+    ) -> None:
         self.chain = chain
-        self.live: dict[str, Any] = {**chain.constants, _EXPECTED: EXPECTED}
-        if straight is not None:
-            self.live.update(straight_objects(straight))
-        rest: ast.FunctionDef = copied(source.node if straight is None else straight.node, {})
+        self.live: dict[str, Any] = {**live, **chain.constants, _EXPECTED: EXPECTED}
         self.speculation = Speculation(chain.premises, unit.disabled.get, unit.without_attempt)
-        receiver = (source.node.args.posonlyargs + source.node.args.args)[0].arg
+        receiver = (rest.args.posonlyargs + rest.args.args)[0].arg
         checks = [f"  if not ({each}): break" for each in self._conditions(receiver)]
         text = ["try:", f" while {_EPOCH}:", *checks, f"except {_EXPECTED!r} as _error:"]
         text += [" if not _chain.is_ours(_error): raise"]
-        text += [" = ".join([*chain.variables, "_class", _BOUND, "None"]), "_chain.missed()"]
-        attempt = ours("\n".join(text))
+        text += [" = ".join([*chain.variables, "_class", _BOUND, "None"])]
+        text += [f"if not ({FOLLOWED}): _chain.missed()"]  # nobody is to see a call of ours
+        attempt = unplaced("\n".join(text))
         again = (
-            ours(f"while True:\n if not ({_EPOCH}): break")[0].body if chain.is_divisible else []
+            unplaced(f"while True:\n if not ({_EPOCH}): break")[0].body
+            if chain.is_divisible
+            else []
         )
         attempt[0].body[0].body += [*chain.body[:-1], *again, chain.body[-1]]
         names = {
@@ -89,8 +91,10 @@ class ChainCode:
         prologue = [self._constant(name, live) for name, live in names.items()]
         docstring = ast.get_docstring(rest, clean=False) is not None
         head, body = rest.body[:docstring], rest.body[docstring:]
+        made = [*prologue, *attempt]
+        for statement in made:  # a debugger stops there once
+            put_on_line(statement, first_line(unit.original))
         self.node = ast.FunctionDef(**vars(rest))
-        made = [at(statement, body[0]) for statement in (*prologue, *attempt)]
         self.node.body = [*head, *made, *body]
 
     def _conditions(self, receiver: str) -> Iterator[str]:
@@ -103,7 +107,7 @@ class ChainCode:
         """Put an object that stands in the constants into a variable."""
         marker = f"<ember_jit {variable}>"
         self.live[marker] = live
-        statement: ast.stmt = ours(f"{variable} = {marker!r}")[0]
+        statement: ast.stmt = unplaced(f"{variable} = {marker!r}")[0]
         return statement
 
 

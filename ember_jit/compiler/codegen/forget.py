@@ -45,22 +45,23 @@ def _suite(lines: list[str], bound: set[str], pinned: set[str], *, in_loop: bool
     """One suite: of its names, `bound` may be forgotten from the start, and `pinned` never."""
     statements = _statements(lines)
     mentions = [set[str]().union(*map(_names, statement)) for statement in statements]
-    later = [set[str]()]
-    for names in reversed(mentions):
-        later.append(later[-1] | names)
-    later.reverse()  # later[i]: what statement i and those behind it mention
+    last: dict[str, int] = {}  # name -> the last statement that mentions it
+    for index, names in enumerate(mentions):
+        last.update(dict.fromkeys(names, index))
     seen: set[str] = set()
     out: list[str] = []
     for index, (head, *body) in enumerate(statements):
         margin = head[: len(head) - len(head.lstrip())]
-        dead = sorted(bound - later[index])
-        if dead and any("yield" in line for line in (head, *body)):
-            out.append(margin + " = ".join([*dead, "None"]))
-            bound -= set(dead)
+        if any("yield" in line for line in (head, *body)):
+            dead = sorted(name for name in bound if last.get(name, -1) < index)
+            if dead:
+                out.append(margin + " = ".join([*dead, "None"]))
+                bound -= set(dead)
         out.append(head)
         loop = head.startswith((margin + "for ", margin + "while "))
         if body and loop and margin + "else:" not in body:
-            others = pinned.union(bound, seen, later[index + 1], _names(head))
+            later = (name for name, where in last.items() if where > index)
+            others = pinned.union(bound, seen, later, _names(head))
             out += _suite(body, set(), others, in_loop=True)
         else:
             out += body

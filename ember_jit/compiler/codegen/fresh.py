@@ -48,6 +48,8 @@ _PAIRING = frozenset({"enumerate", "zip", "items"})
 _STRINGS = frozenset({"range", "split", "splitlines", "rsplit"})
 
 
+_SCALARS = (ast.Constant, ast.JoinedStr, ast.Compare, ast.UnaryOp, ast.Lambda)
+
 SHARED, NEW = "shared", "new"
 Shape = str | tuple["Shape", ...]
 
@@ -65,6 +67,7 @@ class Freshness:
 
     def __init__(self, ops: list[Op], mutated: set[str]) -> None:
         self.temps: set[str] = {base(op.defs[0]) for op in ops if op.kind == "comp"}
+        self._mutated = mutated
         self._holders: set[str] = set()
         changed = True
         while changed:
@@ -108,6 +111,50 @@ class Freshness:
                 )
             return name not in _SCALAR_CALLS
         return True
+
+    def copied(self, node: ast.expr | None) -> bool:
+        """Whether the value of `node` may be, or hold, a container that each program has a copy of.
+
+        What reads its elements, or makes another container of them, does not: `sorted(xs)`, `xs[0]`, `[*xs]`.
+        """
+        if node is None or not self._mutated or isinstance(node, _SCALARS):
+            return False
+        if isinstance(node, ast.Name):
+            return node.id in self._mutated
+        if isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
+            return not isinstance(node.value, ast.Name) and self.copied(node.value)
+        if isinstance(node, ast.NamedExpr):
+            return self.copied(node.value)
+        if isinstance(node, ast.Call):
+            return self._passes_copies_on(node)
+        if isinstance(node, ast.BinOp):
+            sides = [each for each in (node.left, node.right) if not isinstance(each, ast.Name)]
+            return any(self.copied(each) for each in sides)
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+            return self.copied(node.elt) or self._iterates_copies(node.generators)
+        if isinstance(node, ast.DictComp):
+            return self.copied(node.value) or self._iterates_copies(node.generators)
+        parts = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr)]
+        return any(self.copied(each) for each in parts)
+
+    def _iterates_copies(self, generators: list[ast.comprehension]) -> bool:
+        return any(
+            not isinstance(each.iter, ast.Name) and self.copied(each.iter) for each in generators
+        )
+
+    def _passes_copies_on(self, node: ast.Call) -> bool:
+        name = _name(node)
+        if name in _SCALAR_CALLS:
+            return False
+        one = name in _WRAPPERS | _PAIRING | {"sum", "min", "max", "dict"} and len(node.args) == 1
+        whole = name in _PAIRING  # `zip(xs, ys)` reads elements of all
+        given = [*node.args, *[keyword.value for keyword in node.keywords]]
+        if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+            given.append(node.func.value)
+        return any(
+            self.copied(each) and not ((one or whole) and isinstance(each, ast.Name))
+            for each in given
+        )
 
     def shape(self, node: ast.expr) -> Shape:
         """What a loop over `node` gets: `SHARED`, `NEW`, or a tuple made anew, with the shapes of its parts."""

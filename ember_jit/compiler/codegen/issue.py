@@ -15,6 +15,7 @@ program makes the call itself.  What neither arguments nor control need is not e
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -24,9 +25,9 @@ from ember_jit.compiler.codegen.guard import Guard
 from ember_jit.compiler.codegen.issue_calls import IssueCalls
 from ember_jit.compiler.codegen.issue_control import IssueControl
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST
-from ember_jit.compiler.codegen.names import enclosing_loops, needed_names
+from ember_jit.compiler.codegen.names import enclosing_loops, needed_names, starred_names
 from ember_jit.compiler.passes.regions import AheadRegion
-from ember_jit.ir.ops import Function, base
+from ember_jit.ir.ops import Function, Later, Op, base
 from ember_jit.ir.syntax import walk
 
 
@@ -79,6 +80,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self.local = facts.local_names | {base(v) for op in function.walk() for v in op.defs}
         everything = self.everything = [inner for op in region.ops for inner in op.walk()]
         self.mutated = {base(op.defs[0]) for op in everything if op.kind == "mutate"}
+        self.mutated |= starred_names(everything)
         self.fresh = Freshness(everything, self.mutated)
         self.bound = function.bound.get(region.start, frozenset())
         self.status = {}
@@ -103,7 +105,7 @@ class IssueEmitter(IssueCalls, IssueControl):
     def run(self) -> Issue:
         """Emit the program."""
         used = {base(use) for op in self.region.ops for inner in op.walk() for use in inner.uses}
-        lazily = (node for tree in self.function.lazy for node in walk(tree))
+        lazily = (node for later in self.function.later for node in walk(later.node))
         used |= self._free_names()
         used |= {node.id for node in lazily if isinstance(node, ast.Name)} & self.local
         params = sorted(name for name in used if name in self.bound and not name.startswith("_t"))
@@ -114,18 +116,52 @@ class IssueEmitter(IssueCalls, IssueControl):
         for name in params:
             self.status[name] = LOST if name in self.mutated else KNOWN
         self.check_inputs()
-        for lazy in self.function.lazy:  # it may run anywhere in the region
-            if isinstance(lazy, ast.Call):
-                self._require(lazy.func)
-            else:
-                self.line("return _w.stop()")
-        self._ops(self.region.ops)
+        if self.function.later:
+            before, within = self._later()
+            self._expect(before)
+            for op in self.region.ops:
+                self._expect(within.get(op, ()))
+                self._ops((op,))
+        else:
+            self._ops(self.region.ops)
         body = forget_dead(self.lines, tuple(params)) or ["    pass"]
         head = f"def {self.issue.name}({', '.join(['_w', '_e', *params])}):"
         tail = ["    return", "    yield"]
         self.issue.text = "\n".join([*self.parts, head, *body, *tail]) + "\n"
         self.issue.params = tuple(params)
         return self.issue
+
+    def _later(self) -> tuple[list[Later], dict[Op, list[Later]]]:
+        """What may happen anywhere in the region, and what from one of its ops on (`frontend.later`)."""
+        before: list[Later] = []
+        within: dict[Op, list[Later]] = {}
+        order = {stmt: index for index, stmt in enumerate(self.function.within)}
+        start = self.region.start
+        loops = set(self.function.within[start])
+        op_of: dict[ast.stmt, Op] = {}
+        for op in self.region.ops:
+            for inner in op.walk():
+                if inner.stmt is not None:
+                    op_of.setdefault(inner.stmt, op)
+        for later in self.function.later:
+            found = op_of.get(later.stmt)
+            again = bool(loops & set(self.function.within[later.stmt]))
+            if not later.once and (again or order[later.stmt] < order[start]):
+                before.append(later)
+            elif found is not None:
+                within.setdefault(found, []).append(later)
+        return before, within
+
+    def _expect(self, laters: Iterable[Later]) -> None:
+        """Stop here unless all of these are without effect."""
+        lines: list[str] = []
+        for later in laters:
+            node = later.node
+            lines.append(
+                self.required(node.func) if isinstance(node, ast.Call) else "return _w.stop()"
+            )
+        for text in dict.fromkeys(lines):
+            self.line(text)
 
     def _free_names(self) -> set[str]:
         names: set[str] = set()

@@ -9,6 +9,9 @@ Only the retire program runs `if inputs["h"]`, in its turn.  Were `inputs["h"]` 
 code of its own, `self.b` would have started before that code has run.  So the issue program asks (`runtime.asking`),
 and ends where the answer is no.
 
+What is inferred of a callee is inferred for plain arguments, so a call of one asks of what it is given, unless
+the run can look at the arguments themselves when it issues the call.
+
 A value is *wild* if it came from elsewhere: an argument, `self`, a global, the result of a call that may give any
 object.  Values that the function makes from plain ones are not, nor is what a declared call gives (a declaration
 covers what is done with its result), nor containers made here: what is wild is looked at when it is put into one.
@@ -27,7 +30,8 @@ from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE, IssueVal
 from ember_jit.compiler.codegen.names import called_name
 from ember_jit.ir.ops import Op, base
 from ember_jit.ir.syntax import walk
-from ember_jit.runtime.asking import DEEP, MEMBER, PATH, SHALLOW
+from ember_jit.runtime.asking import CALLS, DEEP, MEMBER, PATH, SHALLOW
+from ember_jit.runtime.makers import makes_containers
 
 _KEEPS = frozenset({"append", "insert", "appendleft"})
 _Source = tuple[
@@ -41,9 +45,11 @@ class IssueAsks(IssueValues):
     Attributes:
         wild: names that may hold a value from elsewhere.
         asked: names -> how far the region looks at what they hold.
+        tainted: names that may hold a wild value, or one that holds one.
     """
 
     wild: set[str]
+    tainted: set[str]
     asked: dict[str, int]
 
     def find_asked(self, ops: list[Op], params: Iterable[str]) -> None:
@@ -104,15 +110,18 @@ class IssueAsks(IssueValues):
         filled = self.mutated & self._inputs  # `check_inputs` has looked at them
         self.wild = {name for name in self._inputs - filled if env.get(name) != SCALAR}
         self.wild |= {base(op.defs[0]) for op in ops if self._gives_anything(op)}
+        self.tainted = set(self.wild)
         changed = True
         while changed:
-            before = len(self.wild)
+            before = len(self.wild) + len(self.tainted)
             for op in ops:
                 for name, path, itself in self._sources[op]:
                     alias = op.kind == "for" or (itself and op not in self._in_branch)
                     if alias and self._is_wild(path):
                         self.wild.add(name)
-            changed = len(self.wild) > before
+                    if root(path) in self.tainted or self._is_wild(path):
+                        self.tainted.add(name)
+            changed = len(self.wild) + len(self.tainted) > before
 
     def _is_wild(self, path: ast.expr) -> bool:
         name = root(path)
@@ -134,6 +143,21 @@ class IssueAsks(IssueValues):
             return not inference.of_method(callee.function, callee.owner).effect.plain
         return not fact.effect.plain
 
+    def _is_vouched_for(self, op: Op) -> bool:
+        """Whether what is known of a call holds for any arguments, because its callee was declared."""
+        fact = self.facts.calls.get(op.origin) if isinstance(op.origin, ast.Call) else None
+        if fact is None:
+            return False
+        if isinstance(fact.callee, OneOf):
+            return all(self.facts.inference.of(obj).effect.declared for obj in fact.callee.objs)
+        return fact.effect.declared
+
+    def check_arguments(self, op: Op, callee: str, trees: list[ast.expr]) -> None:
+        """Ask what `check` does, of a call whose arguments the run will not see when it is issued."""
+        self.check(op)
+        if self._is_vouched_for(op) and self._names(*trees) & self.tainted:
+            self.line(f"_w.vouched({callee})")  # the callee at hand may be another
+
     def trusts(self, op: Op) -> bool:
         """Whether the result of a call is asked something without a question, because no call like it gives objects."""
         temp = base(op.defs[0])
@@ -145,10 +169,11 @@ class IssueAsks(IssueValues):
         ask = self._asks.of
         if op.kind == "call" and isinstance(op.value, ast.Call):
             found: list[Ask] = []  # the callee is looked up here in any case
+            level = PATH if self._is_vouched_for(op) else CALLS
             for arg in op.value.args:
-                found += ask(arg)
+                found += ask(arg, level)
             for keyword in op.value.keywords:
-                found += ask(keyword.value, SHALLOW if keyword.arg is None else PATH)
+                found += ask(keyword.value, max(level, SHALLOW) if keyword.arg is None else level)
             return found
         if op.kind == "helper" and isinstance(op.value, ast.Call):
             parts = [*op.value.args, *[k.value for k in op.value.keywords]]
@@ -176,7 +201,9 @@ class IssueAsks(IssueValues):
 
     def _asks_of_change(self, op: Op) -> list[Ask]:
         if isinstance(op.target, ast.Subscript):
-            return [*self._asks.of(op.target.slice, DEEP), *self._asks.of(op.value)]
+            keys = [each.slice for each in walk(op.target) if isinstance(each, ast.Subscript)]
+            asks = [ask for key in keys for ask in self._asks.of(key, DEEP)]
+            return [*asks, *self._asks.of(op.value)]
         if not isinstance(op.value, ast.Call):
             return self._asks.of(op.value, SHALLOW)  # `xs += ys`
         kept = called_name(op.value.func) in _KEEPS
@@ -232,8 +259,29 @@ class IssueAsks(IssueValues):
     # ------------------------------------------------------------------ emitting
     def check_inputs(self) -> None:
         """Containers made before the region, which it goes on filling: only the retire program has them."""
-        for name in sorted(self.mutated & self._inputs & self.asked.keys()):
-            self.line(f"_w.asked({self.asked[name]}, {name})")
+        for name in sorted(self.mutated & self._inputs):
+            self.line(f"_w.owns({name})")
+            if name in self.asked:
+                self.line(f"_w.asked({self.asked[name]}, {name})")
+
+    def check_genuine(self, op: Op) -> None:
+        """What was taken for a builtin must be one."""
+        taken = [each for each in op.relies_on if self.facts.live(each) is not None]
+        if taken and not self.in_block:  # not `"".join`
+            self.line(f"_w.genuine({', '.join(self._callee(each) for each in taken)})")
+
+    def check_makers(self, op: Op) -> None:
+        """Of a container that the region goes on changing: what makes it must be what it was taken for."""
+        if self.in_block or not {base(value) for value in op.defs} & self.mutated:
+            return
+        makers: list[ast.expr] = []
+        for node in walk(op.value) if op.value is not None else ():
+            if isinstance(node, ast.Call) and makes_containers(self.facts.live(node.func)):
+                kept = [each for each in node.args if isinstance(each, ast.Name)]
+                makers += [node.func, *[e for e in kept if self.facts.live(e) is not None]]
+        if makers:
+            texts = [ast.unparse(self.guard.expr(each)) for each in makers]
+            self.line(f"_w.makes({', '.join(dict.fromkeys(texts))})")
 
     def check(self, *ops: Op, evaluated: bool = False, within: Op | None = None) -> None:
         """Ask what the retire program asks in `ops` and in those inside them.

@@ -61,18 +61,21 @@ class IssueCalls(IssueOrder):
         state = self._state(*trees)
         turn = "_in_turn" if self.in_order else ""
         inline = f"_w.inline{turn}({key}, {callee})"
-        if state == LOST or self._reads_live_out(trees):
-            self.check(op)
+        if state == LOST or op.binds or self._reads_live_out(trees):
+            self.check_arguments(op, callee, trees)
             return inline
         try:
             args, keywords = self.guard.arguments(node)
         except CannotGuard:
-            self.check(op)
+            self.check_arguments(op, callee, trees)
             return inline
         names: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in keywords]
         keyword = ast.Dict(names, [k.value for k in keywords])
         both = ast.unparse(ast.Tuple([ast.Tuple(args, ast.Load()), keyword], ast.Load()))
-        self.check(op, evaluated=state == KNOWN)
+        if state == KNOWN:
+            self.check(op, evaluated=True)
+        else:
+            self.check_arguments(op, callee, trees)
         if state == KNOWN:
             return f"_w.call{turn}({key}, {callee}, {both[1:-1]})"
         maybe = self._maybe_names(*trees)
@@ -134,7 +137,8 @@ class IssueCalls(IssueOrder):
             return
         trees = [*node.args, *[k.value for k in node.keywords]]
         state = self._state(*trees)
-        if temp not in self.needed or state == LOST or self._reads_mutated(*trees):
+        unknown = state == LOST or op.binds or self._reads_mutated(*trees)
+        if temp not in self.needed or unknown:
             self.check(op)
             self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
             return
@@ -151,7 +155,8 @@ class IssueCalls(IssueOrder):
         self.line(f"_w.{'trust' if self.trusts(op) else 'require'}({callee})")
         if state == MAYBE:
             text = self._delayed(self._maybe_names(*trees), text, *trees, node.func)
-        self.line(f"{temp} = _w.keep({key}, {self.region.number}, {text})")
+        keep = "keep" if state == KNOWN else "keep_pending"
+        self.line(f"{temp} = _w.{keep}({key}, {self.region.number}, {text})")
         if state == KNOWN:
             self.line(f"if {temp} is _w: {temp} = yield _w.parked({key})")
         self.status[temp] = state
@@ -169,7 +174,8 @@ class IssueCalls(IssueOrder):
             self.status[name] = LOST
             return
         trees = self._mutation_operands(op)
-        total = max(state, self._state(*trees))
+        copied = any(self.fresh.copied(tree) for tree in trees)
+        total = LOST if copied else max(state, self._state(*trees))
         self.check(op, evaluated=total == KNOWN)
         if total == LOST:
             self.status[name] = LOST
@@ -187,6 +193,8 @@ class IssueCalls(IssueOrder):
         return [*op.value.args] if isinstance(op.value, ast.Call) else []
 
     def _mutation(self, op: Op, name: str) -> str | None:
+        if not isinstance(op.changed, ast.Name) or isinstance(op.origin, ast.AugAssign):
+            return None  # no call looks that deep but the program's own
         try:
             if isinstance(op.target, ast.Subscript) and op.value is not None:
                 parts = [

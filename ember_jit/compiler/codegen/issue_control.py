@@ -20,13 +20,8 @@ from collections.abc import Callable
 from ember_jit.compiler.codegen.fresh import SHARED
 from ember_jit.compiler.codegen.issue_parts import IssueParts
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
-from ember_jit.compiler.codegen.names import (
-    defined,
-    has_exit,
-    leaves_function,
-    meet,
-    region_leaves,
-)
+from ember_jit.compiler.codegen.names import defined, meet, region_leaves
+from ember_jit.ir.exits import has_exit, leaves_function
 from ember_jit.ir.ops import EXITS, Op, Region, base
 
 _GATHER = {
@@ -278,15 +273,27 @@ class IssueControl(IssueParts):
     # ------------------------------------------------------------------ comprehensions
     def _op_comp(self, op: Op) -> None:
         temp = base(op.defs[0])
+        self.check_genuine(op)
         sink = f"_parts{temp[2:]}" if temp in self.needed else None
         if sink is not None:
             self.line(f"{sink} = []")
         self._sink.append(sink)
-        inside = {
-            base(v) for inner in op.walk() for v in inner.defs if not base(v).startswith("_t")
-        }
-        saved = {name: self.status.get(name, KNOWN) for name in inside}
+        own = {base(v) for inner in op.walk() if inner.kind == "for" for v in inner.defs}
+        saved = {name: self.status.get(name, LOST) for name in own}
+        aside: dict[str, str] = {}
+        for name in sorted(own):
+            if saved[name] != LOST:  # a variable of the function that has the same name
+                self._unpacked += 1
+                aside[name] = f"_u{self._unpacked}"
+                self.line(f"{aside[name]} = {name}")
         self._ops(op.regions[0].ops)
+        for inner in op.walk():
+            if isinstance(
+                inner.origin, ast.NamedExpr
+            ):  # bound outside, by the last turn, if there was one
+                self.status.update((base(v), LOST) for v in inner.defs)
+        for name, kept in aside.items():
+            self.line(f"{name} = {kept}")
         self.status.update(saved)  # a comprehension has a scope of its own
         sink = self._sink.pop()
         if sink is None:
@@ -302,7 +309,7 @@ class IssueControl(IssueParts):
             return
         text, state = self.value(op.value)
         self.check(op, evaluated=state == KNOWN)
-        if state == LOST:
+        if state == LOST or self.fresh.copied(op.value):
             self._sink[-1] = None
         else:
             self.line(f"{self._sink[-1]}.append({text})")
@@ -311,12 +318,16 @@ class IssueControl(IssueParts):
     def _op_try(self, op: Op) -> None:
         body, *handlers, orelse, final = op.regions
         self.check(*[each for region in (*handlers, final) for each in region.ops], within=op)
-        for region in (*handlers, final):
-            for inner in (each for o in region.ops for each in o.walk()):
-                if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
-                    self._require(inner.value.func)
+        walked = [each for region in (body, orelse) for o in region.ops for each in o.walk()]
+        jumps = any(
+            each.kind in ("break", "continue") for each in walked
+        )  # past what stands behind
+        if jumps:
+            self._require_harmless(*handlers, final)
         self._ops(body.ops)
         self._ops(orelse.ops)
+        if not jumps:  # what stands behind waits for their effects, the body does not
+            self._require_harmless(*handlers, final)
         leaving = [region for region in handlers if region_leaves(region)]
         catching = [
             region for region in handlers if not (region.ops and region.ops[-1].kind == "raise")
@@ -328,7 +339,13 @@ class IssueControl(IssueParts):
         if leaving or region_leaves(final):
             self.line("return _w.stop()")
 
-    def _require(self, func: ast.expr) -> None:
-        """Stop here unless the callee is known to be without effect."""
+    def _require_harmless(self, *regions: Region) -> None:
+        """Stop here unless no call in `regions`, which are not walked, has an effect."""
+        for inner in (each for region in regions for op in region.ops for each in op.walk()):
+            if inner.kind in ("call", "helper") and isinstance(inner.value, ast.Call):
+                self.line(self.required(inner.value.func))
+
+    def required(self, func: ast.expr) -> str:
+        """A statement that ends the program unless the callee is known to be without effect."""
         callee = self._callee(func)
-        self.line(f"_w.require({callee})" if callee else "return _w.stop()")
+        return f"_w.require({callee})" if callee else "return _w.stop()"

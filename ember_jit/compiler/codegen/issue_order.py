@@ -189,6 +189,7 @@ class IssueOrder(IssueAsks):
             isinstance(call, ast.Call)
             and isinstance(call.func, ast.Attribute)
             and call.func.attr == "append"
+            and isinstance(call.func.value, ast.Name)
             and len(call.args) == 1
             and getattr(self.facts.env.get(name), "kind", "") == "list"
             and op.stmt is not None

@@ -35,7 +35,7 @@ class IssueValues:
     Attributes:
         issue: what is being made.
         local: names of the function's own variables.
-        mutated: containers that the region changes.
+        mutated: containers that the region changes, or of which each program makes one (`first, *rest = xs`).
         needed: names that arguments, receivers and control of calls depend on.
         status: name -> KNOWN, MAYBE or LOST, at the point that is being emitted.
         parts: texts of the generator functions beside the main one.
@@ -104,6 +104,12 @@ class IssueValues:
 
     def check(self, *ops: Op, evaluated: bool = False, within: Op | None = None) -> None:
         """Ask what the retire program asks in `ops` (`issue_asks`)."""
+
+    def check_makers(self, op: Op) -> None:
+        """Make sure of what makes a container (`issue_asks`)."""
+
+    def check_genuine(self, op: Op) -> None:
+        """Make sure of what was taken for a builtin (`issue_asks`)."""
 
     def _names(self, *trees: ast.AST | None) -> set[str]:
         found: set[str] = set()
@@ -177,6 +183,8 @@ class IssueValues:
     # ------------------------------------------------------------------ glue
     def _op_glue(self, op: Op) -> None:
         names = [base(value) for value in op.defs]
+        self.check_makers(op)
+        self.check_genuine(op)
         if op.value is None or op.target is None:
             self.check(op)
             if op.value is None:
@@ -188,7 +196,7 @@ class IssueValues:
             return
         text, state = self.value(op.value)
         self.check(op, evaluated=state == KNOWN)
-        if state == LOST:
+        if state == LOST or (self.fresh.copied(op.value) and not self.in_block):
             self._lose(op)
             return
         target = op.target
@@ -220,7 +228,11 @@ class IssueValues:
         deep = (ast.Name, ast.Tuple, ast.List) if state == KNOWN else (ast.Name,)
         shapes = shape if isinstance(shape, tuple) else (shape,) * len(elements)
         fits = bool(elements) and len(shapes) == len(elements) and shape != NEW
-        if not fits or not all(isinstance(each, deep) for each in elements):
+        starred = [each for each in elements if isinstance(each, ast.Starred)]
+        own = state == KNOWN and shape == SHARED  # each program makes a list of its own
+        if starred and not (own and all(isinstance(each.value, ast.Name) for each in starred)):
+            fits = False
+        if not fits or not all(isinstance(each, (*deep, ast.Starred)) for each in elements):
             for name in self._names(target):
                 self.status[name] = LOST
             return
@@ -230,6 +242,10 @@ class IssueValues:
             if isinstance(each, ast.Name):
                 names.append(each.id)
                 self.status[each.id] = state if part == SHARED else LOST
+            elif isinstance(each, ast.Starred):
+                (name,) = self._names(each)
+                names.append(f"*{name}")
+                self.status[name] = KNOWN
             else:
                 self._unpacked += 1
                 names.append(f"_u{self._unpacked}")
@@ -287,8 +303,11 @@ class IssueValues:
         number = self.next_site
         within = set(walk(node))
         inner = tuple(site.number for site in self.function.sites if site.node in within)
+        if any(isinstance(each, ast.NamedExpr) for each in within):
+            return None  # the names in it are bound in their turn
         if inner and self.in_order:
             return None  # each of its calls has a turn of its own
         self.next_site += 1
         self.issue.kept[number] = (node, self._loops_now(), inner)
-        return f"_w.keep({self._key(number)}, {self.region.number}, {text})"
+        keep = "keep" if state == KNOWN else "keep_pending"
+        return f"_w.{keep}({self._key(number)}, {self.region.number}, {text})"

@@ -2,8 +2,8 @@
 
     for doc in docs:                     defined(for)          {doc, s}
         s = self.summ(inputs=doc)        needed_names          {docs, doc}: a call's argument and its loop
-        if s is None:                    has_exit(if)          True: `break`
-            break                        leaves_function(for)  False
+        if s is None:                    region_leaves(body)   True
+            break
 
 Nothing here knows about the text that is emitted.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ast
 
-from ember_jit.ir.ops import EXITS, Op, Region, base
+from ember_jit.ir.exits import has_exit
+from ember_jit.ir.ops import Op, Region, base
 from ember_jit.ir.syntax import walk
 
 
@@ -69,6 +70,21 @@ def defined(op: Op) -> set[str]:
     return {base(value) for inner in op.walk() for value in inner.defs}
 
 
+def starred_names(ops: list[Op]) -> set[str]:
+    """Names that get a list of the rest: `first, *rest = xs`."""
+    parts = [
+        each
+        for op in ops
+        if op.kind == "glue" and isinstance(op.target, ast.Tuple | ast.List)
+        for each in op.target.elts
+    ]
+    return {
+        each.value.id
+        for each in parts
+        if isinstance(each, ast.Starred) and isinstance(each.value, ast.Name)
+    }
+
+
 def meet(states: list[dict[str, int]]) -> dict[str, int]:
     """The statuses that hold whichever of `states` one comes from: of two, the greater."""
     merged = dict(states[0])
@@ -79,25 +95,6 @@ def meet(states: list[dict[str, int]]) -> dict[str, int]:
             if status > merged.get(name, -1):
                 merged[name] = status
     return merged
-
-
-def has_exit(op: Op) -> bool:
-    """Whether control may leave `op` other than at its end."""
-    for region in op.regions:
-        for inner in region.ops:
-            if inner.kind in EXITS or inner.kind == "assert":
-                return True
-            if inner.kind in ("for", "while"):
-                if leaves_function(inner):
-                    return True
-            elif inner.regions and has_exit(inner):
-                return True
-    return False
-
-
-def leaves_function(op: Op) -> bool:
-    """Whether a loop may leave the function, or is left early (so that what follows in it is not certain)."""
-    return any(inner.kind in ("return", "raise", "assert") for inner in op.walk())
 
 
 def region_leaves(region: Region) -> bool:

@@ -17,10 +17,9 @@ import ast
 from typing import Any
 
 from ember_jit.ir.region import Input, NumericRegion
-from ember_jit.ir.syntax import copied
+from ember_jit.ir.syntax import copied, is_, load, placed, store
 
 GO, RESULT = "_go", "_r"
-RESERVED = (GO, RESULT)
 
 
 def marker(number: int) -> str:
@@ -79,27 +78,27 @@ def _statements(region: NumericRegion) -> list[ast.stmt]:
     """The statements of a region with its kernel in front."""
     where = region.body[0]
     leaves = _leaves(region)
-    out: list[ast.stmt] = [_placed(ast.Assign([_store(name)], node), node) for name, node in leaves]
+    out: list[ast.stmt] = [placed(ast.Assign([store(name)], node), node) for name, node in leaves]
     test = _test(region, leaves)
     if all(each.safe for each in region.inputs):
-        out.append(ast.Assign([_store(GO)], test))
+        out.append(ast.Assign([store(GO)], test))
     else:
         missing = ast.ExceptHandler(
-            _site(region, "unready"), None, [ast.Assign([_store(GO)], ast.Constant(False))]
+            _site(region, "unready"), None, [ast.Assign([store(GO)], ast.Constant(False))]
         )
-        out.append(ast.Try([ast.Assign([_store(GO)], test)], [missing], [], []))
+        out.append(ast.Try([ast.Assign([store(GO)], test)], [missing], [], []))
     plain = [_with_leaves(each, leaves) for each in region.body]
     taken = _taken(region)
-    out.append(ast.If(_load(GO), taken, []))
+    out.append(ast.If(load(GO), taken, []))
     if isinstance(region.body[-1], ast.Return):
         out += plain
     else:
         out[-1].orelse = plain  # type: ignore[attr-defined]
         out += [
-            ast.Assign([_store(name)], ast.Constant(None))
+            ast.Assign([store(name)], ast.Constant(None))
             for name in (RESULT, *(n for n, _ in leaves))
         ]
-    return [_placed(each, where) for each in out]
+    return [placed(each, where) for each in out]
 
 
 def _taken(region: NumericRegion) -> list[ast.stmt]:
@@ -110,12 +109,12 @@ def _taken(region: NumericRegion) -> list[ast.stmt]:
     for statement in region.body:
         if _is_constant(statement):
             out.append(copied(statement, {}))
-    out += [ast.Assign([_store(name)], _part(place, len(places))) for name, place in named]
+    out += [ast.Assign([store(name)], _part(place, len(places))) for name, place in named]
     if region.results:
         memo: dict[int, Any] = {}
         last = copied(region.body[-1], memo)
         swap = {
-            id(memo[part]): _placed(_part(places[step], len(places)), last)
+            id(memo[part]): placed(_part(places[step], len(places)), last)
             for part, step in region.results.items()
         }
         out.append(_Swap(swap).visit(last))
@@ -129,9 +128,7 @@ def result_steps(region: NumericRegion) -> list[int]:
 
 def _part(place: int, count: int) -> ast.expr:
     return (
-        _load(RESULT)
-        if count == 1
-        else ast.Subscript(_load(RESULT), ast.Constant(place), ast.Load())
+        load(RESULT) if count == 1 else ast.Subscript(load(RESULT), ast.Constant(place), ast.Load())
     )
 
 
@@ -140,15 +137,13 @@ def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
     leaves = _leaves(region)
     test = _test(region, leaves)
     if leaves:
-        first: list[ast.expr] = [
-            _placed(ast.NamedExpr(_store(n), leaf), leaf) for n, leaf in leaves
-        ]
+        first: list[ast.expr] = [placed(ast.NamedExpr(store(n), leaf), leaf) for n, leaf in leaves]
         test = ast.Subscript(ast.Tuple([*first, test], ast.Load()), ast.Constant(-1), ast.Load())
-    forget: list[ast.expr] = [ast.NamedExpr(_store(RESULT), ast.Constant(None))]
+    forget: list[ast.expr] = [ast.NamedExpr(store(RESULT), ast.Constant(None))]
     value = ast.Subscript(
-        ast.Tuple([_load(RESULT), *forget], ast.Load()), ast.Constant(0), ast.Load()
+        ast.Tuple([load(RESULT), *forget], ast.Load()), ast.Constant(0), ast.Load()
     )
-    made: ast.expr = _placed(ast.IfExp(test, value, _with_leaves(node, leaves)), node)
+    made: ast.expr = placed(ast.IfExp(test, value, _with_leaves(node, leaves)), node)
     return made
 
 
@@ -158,19 +153,19 @@ def _test(region: NumericRegion, leaves: list[tuple[str, ast.expr]]) -> ast.expr
     args = [_argument(each, named) for each in region.inputs]
     guards: list[ast.expr] = [_site(region, "on")]
     for number, (function, _) in enumerate(region.functions):
-        guards.append(_is(copied(function, {}), _site(region, f"f{number}")))
+        guards.append(is_(copied(function, {}), _site(region, f"f{number}")))
     guards += _type_guards(region)
     entry, again = (
         ast.Compare(
             ast.NamedExpr(
-                _store(RESULT), ast.Call(_site(region, name), [copied(a, {}) for a in args], [])
+                store(RESULT), ast.Call(_site(region, name), [copied(a, {}) for a in args], [])
             ),
             [ast.IsNot()],
             [_site(region, "miss")],
         )
         for name in ("entry", "again")
     )
-    calm = _is(ast.Call(_site(region, "errors"), [], []), _site(region, "calm"))
+    calm = is_(ast.Call(_site(region, "errors"), [], []), _site(region, "calm"))
     return ast.BoolOp(
         ast.And(), [*guards, ast.BoolOp(ast.Or(), [ast.BoolOp(ast.And(), [calm, entry]), again])]
     )
@@ -183,10 +178,10 @@ def _type_guards(region: NumericRegion) -> list[ast.expr]:
         if each.kind in ("key", "view") and isinstance(each.node, ast.Subscript):
             wanted = "mapping" if each.kind == "key" else "ndarray"
             base = ast.unparse(each.node.value)
-            found[base + wanted] = _is(_type_of(region, each.node.value), _site(region, wanted))
+            found[base + wanted] = is_(_type_of(region, each.node.value), _site(region, wanted))
         elif each.kind == "field" and isinstance(each.node, ast.Attribute):
             kind = ast.Call(_site(region, "kind"), [], [])
-            found["kind"] = _is(_type_of(region, each.node.value), kind)
+            found["kind"] = is_(_type_of(region, each.node.value), kind)
             tag = ast.Attribute(_site(region, "tag"), "value", ast.Load())
             found["tag"] = ast.Compare(tag, [ast.Eq()], [_site(region, "stamp")])
     return list(found.values())
@@ -196,13 +191,9 @@ def _type_of(region: NumericRegion, node: ast.expr) -> ast.expr:
     return ast.Call(_site(region, "type_of"), [copied(node, {})], [])
 
 
-def _is(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.Compare(left, [ast.Is()], [right])
-
-
 def _argument(each: Input, leaves: dict[int, str]) -> ast.expr:
     name = leaves.get(id(each.node))
-    return each.node if name is None else _load(name)
+    return each.node if name is None else load(name)
 
 
 def _leaves(region: NumericRegion) -> list[tuple[str, ast.expr]]:
@@ -211,7 +202,7 @@ def _leaves(region: NumericRegion) -> list[tuple[str, ast.expr]]:
 
 
 def _with_leaves(node: Any, leaves: list[tuple[str, ast.expr]]) -> Any:
-    swap = {id(leaf): ast.copy_location(_load(name), leaf) for name, leaf in leaves}
+    swap = {id(leaf): ast.copy_location(load(name), leaf) for name, leaf in leaves}
     return _Swap(swap).visit(node) if swap else node
 
 
@@ -234,24 +225,3 @@ class _Swap(ast.NodeTransformer):
 
 def _site(region: NumericRegion, name: str) -> ast.expr:
     return ast.Attribute(ast.Constant(marker(region.number)), name, ast.Load())
-
-
-def _load(name: str) -> ast.expr:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
-
-
-def _placed(node: Any, where: ast.AST) -> Any:
-    """Give what is ours in `node` the place of the user's code that it stands for."""
-    stack = [node]
-    while stack:
-        each = stack.pop()
-        if "lineno" in each._attributes:
-            if "lineno" in vars(each):
-                continue  # the user's, or placed before
-            ast.copy_location(each, where)
-        stack.extend(ast.iter_child_nodes(each))
-    return node

@@ -17,16 +17,31 @@ from ember_jit.compiler.codegen.issue import Issue
 from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function
-from ember_jit.ir.syntax import copied, walk
-from ember_jit.runtime.linking import UNIT
+from ember_jit.ir.syntax import copied, put_on_line, unplaced, walk
+from ember_jit.runtime.linking import GETTRACE, TOOL, UNIT
 
 _SCOPES = (ast.Global, ast.Nonlocal)
+_GETTRACE, _TOOL = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
+"""A string that is called makes the compiler warn; what is called here is the constant alone."""
+FOLLOWED = f"{_TOOL}(0) or {_GETTRACE}() is not None"
+"""Whether anybody is shown the lines of this thread: a debugger or coverage measurement."""
+DEBUGGED = (
+    f"{_TOOL}(0) or ({_GETTRACE}() is not None and {UNIT!r}.watched[{_GETTRACE}().__class__])"
+)
+NOWHERE = -1  # the line of what has none of its own: whatever came before
 
 
 def retire_program(
-    source: Source, function: Function, regions: list[AheadRegion], issues: list[Issue]
+    source: Source,
+    function: Function,
+    regions: list[AheadRegion],
+    issues: list[Issue],
+    first: int,
 ) -> ast.FunctionDef:
-    """The definition of the retire program; the constant `UNIT` stands for the function's unit."""
+    """The definition of the retire program; the constant `UNIT` stands for the function's unit.
+
+    What is added in front stands on the line `first`, on which the body begins: a debugger stops there once.
+    """
     memo: dict[int, Any] = {}
     node: ast.FunctionDef = copied(source.node, memo)
     rewriter = _Rewriter(memo, function, regions, issues)
@@ -36,38 +51,22 @@ def retire_program(
     scopes, body = _hoist(body)
     if scopes:
         untouched = _hoist([copied(statement, {}) for statement in untouched])[1]
-    first = function.params[0] if function.is_method else None
-    owner: ast.expr = ast.Name(first, ast.Load()) if first is not None else ast.Constant(None)
-    opened = ast.Call(ast.Attribute(ast.Constant(UNIT), "open", ast.Load()), [owner], [])
-    prologue: list[ast.stmt] = [
-        ast.Assign([ast.Name("_w", ast.Store())], opened),
-        ast.If(
-            ast.Compare(ast.Name("_w", ast.Load()), [ast.Is()], [ast.Constant(None)]),
-            [*untouched, ast.Return(None)],
-            [],
-        ),
-    ]
-    close = ast.Expr(
-        ast.Call(ast.Attribute(ast.Name("_w", ast.Load()), "close", ast.Load()), [], [])
+    owner = function.params[0] if function.is_method else "None"
+    opened, branch = unplaced(
+        f"_w = None if {DEBUGGED} else {UNIT!r}.open({owner})\n"
+        "if _w is None: pass\n"
+        "else:\n try: pass\n finally: _w.close()"
     )
-    guarded = ast.Try(body, [], [], [close])
-    for made in (*prologue, guarded):
-        _locate(made, node)
-    node.body = [*head, *scopes, *prologue, guarded]
+    assert isinstance(branch, ast.If)
+    guarded = branch.orelse[0]
+    assert isinstance(guarded, ast.Try)
+    close = guarded.finalbody[0]
+    branch.body, guarded.body = untouched, body
+    put_on_line(close, NOWHERE)
+    put_on_line(opened, first)
+    put_on_line(branch, first)
+    node.body = [*head, *scopes, opened, branch]
     return node
-
-
-def _locate(tree: ast.AST, at: ast.FunctionDef) -> None:
-    """Give nodes of ours, which have no place in the user's file, the place of the `def`."""
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if "lineno" in node._attributes:
-            if "lineno" in node.__dict__:
-                continue  # the user's, or placed: and so is all in it
-            _at(node, at)
-            node.end_lineno, node.end_col_offset = at.lineno, at.col_offset  # type: ignore[attr-defined]
-        stack.extend(ast.iter_child_nodes(node))
 
 
 def _split_docstring(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
@@ -182,6 +181,8 @@ class _Rewriter:
                 node.ifs.insert(0, _hook(node.iter, "step", loop))
         if not isinstance(node, ast.expr):
             return node
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Lambda):
+            self._step_in(node, node.args[0])
         number = self.calls.get(id(node))
         if id(node) in self.entered and isinstance(node, ast.Call):
             self._enter(node)
@@ -189,6 +190,14 @@ class _Rewriter:
             return self._take(number, node, _hook(_reported(node), "done", number, node))
         number = self.kept.get(id(node))
         return node if number is None else self._take(number, node, node)
+
+    def _step_in(self, node: ast.Call, function: ast.Lambda) -> None:
+        """`map(lambda x: f(x), xs)`: the lambda is the body of a loop."""
+        loop = self.loops.get(id(function))
+        if loop is not None:
+            node.args[1] = _hook(node.args[1], "loop", loop, node.args[1])
+            step = _hook(function.body, "step", loop)
+            function.body = _at(ast.BoolOp(ast.And(), [step, function.body]), function.body)
 
     def _enter(self, node: ast.Call) -> None:
         place = _reported(node)

@@ -14,9 +14,11 @@ Python decides scope by the whole body, so all of this is read off the syntax tr
 from __future__ import annotations
 
 import ast
+import collections
 from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
+from ember_jit.compiler.analysis.nests import makes
 from ember_jit.ir.ops import Region
 from ember_jit.ir.syntax import walk
 
@@ -25,6 +27,9 @@ FULL_CONSUMERS = frozenset(
     {"sum", "list", "tuple", "set", "frozenset", "dict", "sorted", "max", "min"}
 )
 
+_MADE = frozenset(
+    {list, dict, set, collections.Counter, collections.OrderedDict, collections.deque}
+)
 _BINDING = (
     ast.Assign,
     ast.AnnAssign,
@@ -106,10 +111,16 @@ def joined(a: set[str], a_leaves: bool, b: set[str], b_leaves: bool) -> set[str]
     return a if b_leaves else a & b
 
 
-def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
-    """Names that only ever hold containers made by a display, a comprehension or a constructor in this body."""
+def made_here(node: ast.FunctionDef, nodes: list[ast.AST], facts: BodyAnalysis) -> frozenset[str]:
+    """Names that only ever hold containers made by a display, a comprehension or a constructor in this body.
+
+    Args:
+        node: the body.
+        nodes: what `walk` gives of it.
+        facts: what its calls are.
+    """
     made: dict[str, bool] = {}
-    for inner in walk(node):
+    for inner in nodes:
         if not isinstance(inner, _BINDING):
             continue
         if isinstance(inner, ast.Assign):
@@ -136,7 +147,7 @@ def made_here(node: ast.FunctionDef, facts: BodyAnalysis) -> frozenset[str]:
                 made[name] = False
     for name in facts.params:
         made[name] = False
-    captured = _captured(node)
+    captured = _captured(node, nodes)
     return frozenset(name for name, owned in made.items() if owned and name not in captured)
 
 
@@ -157,12 +168,14 @@ def _assigned(node: ast.Assign) -> list[tuple[ast.expr, ast.expr | None]]:
 def _makes_container(value: ast.expr | None, facts: BodyAnalysis) -> bool:
     if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name)
-        and value.func.id in ("list", "dict", "set", "sorted")
-    ):
-        return facts.calls.get(value) is not None and facts.calls[value].role == "glue"
+    if isinstance(value, ast.Call):
+        fact = facts.calls.get(value)
+        if fact is None or fact.role != "glue":
+            return False
+        made = facts.live(value.func)
+        if made is collections.defaultdict:
+            return makes(value, facts.live) > 0  # its factory runs no code of the program
+        return made is sorted or (isinstance(made, type) and made in _MADE)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):  # `[None] * len(docs)`
         return isinstance(value.left, ast.List) and _is_count(value.right, facts)
     return False
@@ -184,10 +197,9 @@ def _consumes(func: ast.expr) -> bool:
     return name in FULL_CONSUMERS or name in ("any", "all", "join")
 
 
-def _captured(node: ast.FunctionDef) -> set[str]:
+def _captured(node: ast.FunctionDef, nodes: list[ast.AST]) -> set[str]:
     """Names that nested functions and lambdas read: they may change or keep what the names hold."""
     names: set[str] = set()
-    nodes = walk(node)
     consumed = {
         call.args[0]
         for call in nodes

@@ -15,25 +15,27 @@ from __future__ import annotations
 import ast
 import copy
 from dataclasses import replace
-from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.call_facts import CallFact
-from ember_jit.compiler.frontend.bindings import FULL_CONSUMERS, stored_names
-from ember_jit.compiler.frontend.writer import OpWriter
-from ember_jit.ir.ops import Op, Region, Site
+from ember_jit.compiler.analysis.calls import attribute_read
+from ember_jit.compiler.analysis.nests import place
+from ember_jit.compiler.frontend.bindings import FULL_CONSUMERS
+from ember_jit.compiler.frontend.comprehensions import Comprehensions
+from ember_jit.compiler.frontend.later import mapped
+from ember_jit.ir.ops import Region, Site
 from ember_jit.ir.syntax import walk
 
 _NEVER_SIMPLE = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda)
 _SITE_ROLES = frozenset({"site", "dynamic", "labelled"})
 
 
-class Expressions(OpWriter):
+class Expressions(Comprehensions):
     """Lowers expressions."""
 
     def _expr(self, node: ast.expr) -> ast.expr:
         """Emit the calls of `node` in evaluation order; what remains, with temporaries in their place."""
-        if _is_simple(node, self.facts):
+        if is_simple(node, self.facts):
             return node
         method = getattr(self, "_expr_" + type(node).__name__, None)
         if method is not None:
@@ -54,7 +56,7 @@ class Expressions(OpWriter):
                 )
         return clone
 
-    def _lost(self, node: ast.expr) -> ast.expr:
+    def _lost(self, node: ast.expr | ast.pattern) -> ast.expr:
         """A temporary whose value the issue program never learns."""
         temp = self._temp()
         self._emit("glue", node, (temp,), (), value=None)
@@ -68,6 +70,7 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Attribute(value, node.attr, node.ctx), node)
 
     def _expr_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        self._named += 1
         value = self._expr(node.value)
         target = node.target
         if target in self.facts.effect_nodes:
@@ -86,7 +89,11 @@ class Expressions(OpWriter):
         return ast.copy_location(ast.Name(target.id, ast.Load()), node)
 
     def _expr_Lambda(self, node: ast.Lambda) -> ast.expr:
-        self._note_lazy(node)
+        name = ""
+        if isinstance(self._stmt, ast.Assign) and self._stmt.value is node:
+            target = self._stmt.targets[0]
+            name = target.id if isinstance(target, ast.Name) else ""
+        self._note_later(node, name)
         if any(
             isinstance(inner, ast.Call) and self._role(inner) not in ("glue", "local")
             for inner in walk(node)
@@ -138,7 +145,7 @@ class Expressions(OpWriter):
         left = self._expr(node.left)
         comparators = [self._expr(node.comparators[0])]
         for later in node.comparators[1:]:
-            if _is_simple(later, self.facts):
+            if is_simple(later, self.facts):
                 comparators.append(later)
                 continue
             temp = self._temp()
@@ -150,80 +157,9 @@ class Expressions(OpWriter):
             comparators.append(ast.copy_location(ast.Name(temp, ast.Load()), later))
         return ast.copy_location(ast.Compare(left, node.ops, comparators), node)
 
-    # ------------------------------------------------------------------ comprehensions
-    def _comprehension(self, node: Any) -> ast.expr:
-        first = self._expr(node.generators[0].iter)
-        outer, self._ops = self._ops, []
-        bound = set(self._bound)
-        body = self._generators(node, 0, first)
-        self._bound = bound
-        self._ops = outer
-        temp = self._temp()
-        self._emit("comp", node, (temp,), first, value=node, regions=(Region(tuple(body), "body"),))
-        return ast.copy_location(ast.Name(temp, ast.Load()), node)
-
-    def _generators(self, node: Any, index: int, iterable: ast.expr | None) -> list[Op]:
-        saved, self._ops = self._ops, []
-        if index == len(node.generators):
-            if isinstance(node, ast.DictComp):
-                element: ast.expr = ast.Tuple(
-                    [self._expr(node.key), self._expr(node.value)], ast.Load()
-                )
-            else:
-                element = self._expr(node.elt)
-            self._emit(
-                "emit",
-                node.key if isinstance(node, ast.DictComp) else node.elt,
-                (),
-                element,
-                value=element,
-            )
-        else:
-            generator = node.generators[index]
-            source = iterable if iterable is not None else self._expr(generator.iter)
-            if generator.iter in self.facts.effect_nodes or generator.is_async:
-                self._barrier(generator.iter, self._why(generator.iter))
-            loop = self._new_loop(generator)
-            names = stored_names(generator.target)
-            self._bound |= names
-            targets = tuple(self._define(name) for name in sorted(names))
-            outer, self._ops = self._ops, []
-            self._conditions(node, index, list(generator.ifs))
-            body = Region(tuple(self._ops), "body")
-            self._ops = outer
-            self._loop_stack.pop()
-            self._emit(
-                "for",
-                generator.iter,
-                (),
-                source,
-                made=targets,
-                target=generator.target,
-                value=source,
-                regions=(body, Region((), "else")),
-                loop=loop,
-            )
-        ops, self._ops = self._ops, saved
-        return ops
-
-    def _conditions(self, node: Any, index: int, conditions: list[ast.expr]) -> None:
-        if not conditions:
-            self._ops.extend(self._generators(node, index + 1, None))
-            return
-        test = self._expr(conditions[0])
-        outer, self._ops = self._ops, []
-        self._conditions(node, index, conditions[1:])
-        region = Region(tuple(self._ops), "then")
-        self._ops = outer
-        self._emit("if", conditions[0], (), test, value=test, regions=(region, Region((), "else")))
-
-    _expr_ListComp = _comprehension
-    _expr_SetComp = _comprehension
-    _expr_DictComp = _comprehension
-
     def _expr_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """A generator that nobody is known to consume here: it is lazy, so its calls are not certain."""
-        self._note_lazy(node)
+        self._note_later(node)
         for inner in walk(node):
             if isinstance(inner, ast.Call) and self._role(inner) in (
                 "barrier",
@@ -242,22 +178,33 @@ class Expressions(OpWriter):
         return fact.role if fact is not None else "barrier"
 
     def _expr_Call(self, node: ast.Call) -> ast.expr:
+        named = self._named
         fact = self.facts.calls.get(node)
         role = self._role(node)
+        if role == "attribute":
+            read = attribute_read(self.facts, node)
+            assert read is not None
+            self._emit("glue", node, (), (), value=None, relies_on=(node.func,))
+            return self._expr(read)
         if role == "barrier" and fact is not None and self._hangs_on_self(node.func):
             role = "dynamic"
         if role == "labelled" and self._aside:
             role = "barrier"  # it may never be reached: nothing can be said of what follows it
         if self._consumes_generator(node, role):
             generator = node.args[0]
-            assert isinstance(generator, ast.GeneratorExp)
-            listed = self._comprehension(generator)
+            listed = (
+                self._comprehension(generator, node.func)
+                if isinstance(generator, ast.GeneratorExp)
+                else self._mapped(generator, node.func)
+            )
             rest = [self._expr(arg) for arg in node.args[1:]]
             keywords = [ast.keyword(k.arg, self._expr(k.value)) for k in node.keywords]
             func = self._expr(node.func)
             made = ast.copy_location(ast.Call(func, [listed, *rest], keywords), node)
             made._ember_origin = node  # type: ignore[attr-defined]
             return made
+        if role == "mutate" and self._changes_nested(node):
+            return self._lost(node)
         func = (
             self._expr(node.func)
             if not isinstance(node.func, ast.Attribute)
@@ -272,7 +219,7 @@ class Expressions(OpWriter):
         if role in ("glue", "local", "print"):
             return clone
         if role in _SITE_ROLES or role == "helper":
-            return self._site(node, clone, fact, role)
+            return self._site(node, clone, fact, role, self._named > named)
         if (
             role == "mutate"
             and isinstance(func, ast.Attribute)
@@ -297,6 +244,46 @@ class Expressions(OpWriter):
         self._barrier(node, reason)
         return self._lost(node)
 
+    def _changes_nested(self, node: ast.Call) -> bool:
+        """`found[k].append(x)`, where only `found` leads to the list: it is lowered here."""
+        func = node.func
+        if not isinstance(func, ast.Attribute) or not self.facts.is_nested(func.value):
+            return False
+        name, _ = place(func.value)
+        if name not in self._made_here:
+            return False
+        path = self._way_to(func.value)
+        self._look_up(func.value, path)
+        args = [self._expr(arg) for arg in node.args]
+        keywords = [ast.keyword(k.arg, self._expr(k.value)) for k in node.keywords]
+        clone = ast.copy_location(
+            ast.Call(ast.Attribute(path, func.attr, ast.Load()), args, keywords), node
+        )
+        self._emit("mutate", node, (name,), clone, value=clone)
+        return True
+
+    def _way_to(self, node: ast.expr) -> ast.expr:
+        """A path from a container made here, with temporaries in place of the calls in its subscripts."""
+        if isinstance(node, ast.Subscript):
+            owner = self._way_to(node.value)
+            return ast.copy_location(ast.Subscript(owner, self._expr(node.slice), ast.Load()), node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.Attribute(self._way_to(node.func.value), node.func.attr, ast.Load())
+            made = ast.Call(owner, [self._expr(arg) for arg in node.args], [])
+            made._ember_origin = node  # type: ignore[attr-defined]
+            return ast.copy_location(made, node)
+        return node
+
+    def _look_up(self, node: ast.expr, path: ast.expr) -> None:
+        """Going along a path hashes its subscripts, before anything that stands behind it."""
+        asked = ast.Set([step.slice for step in walk(path) if isinstance(step, ast.Subscript)])
+        asked.elts += [
+            step.args[0] for step in walk(path) if isinstance(step, ast.Call) and step.args
+        ]
+        self._emit(
+            "glue", node, (), [*asked.elts, path], value=ast.Tuple([asked, path], ast.Load())
+        )
+
     def _callee(self, node: ast.Attribute) -> ast.expr:
         if node in self.facts.effect_nodes:
             return self._expr(node)
@@ -314,14 +301,18 @@ class Expressions(OpWriter):
         )
 
     def _consumes_generator(self, node: ast.Call, role: str) -> bool:
-        if role != "glue" or not node.args or not isinstance(node.args[0], ast.GeneratorExp):
+        if role != "glue" or not node.args:
+            return False
+        if not isinstance(node.args[0], ast.GeneratorExp) and not mapped(node.args[0], self.facts):
             return False
         func = node.func
         if isinstance(func, ast.Name):
             return func.id in FULL_CONSUMERS
         return isinstance(func, ast.Attribute) and func.attr == "join"
 
-    def _site(self, node: ast.Call, clone: ast.Call, fact: CallFact | None, role: str) -> ast.expr:
+    def _site(
+        self, node: ast.Call, clone: ast.Call, fact: CallFact | None, role: str, binds: bool
+    ) -> ast.expr:
         temp = self._temp()
         number = len(self.sites)
         effect = fact.effect if fact is not None else None
@@ -337,13 +328,12 @@ class Expressions(OpWriter):
                 effect.label if effect is not None and role == "labelled" else None,
             )
         )
-        self._emit(
-            "helper" if role == "helper" else "call", node, (temp,), clone, value=clone, site=number
-        )
+        kind = "helper" if role == "helper" else "call"
+        self._emit(kind, node, (temp,), clone, value=clone, site=number, binds=binds)
         return ast.copy_location(ast.Name(temp, ast.Load()), node)
 
 
-def _is_simple(node: ast.expr, facts: BodyAnalysis) -> bool:
+def is_simple(node: ast.expr, facts: BodyAnalysis) -> bool:
     """Whether an expression holds nothing that must be taken out of it."""
     if isinstance(node, ast.Name | ast.Constant):
         return node not in facts.effect_nodes

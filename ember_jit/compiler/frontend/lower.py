@@ -17,12 +17,12 @@ from __future__ import annotations
 import ast
 
 from ember_jit.compiler.frontend.bindings import joined, leaves, stored_in, stored_names, unbound_by
-from ember_jit.compiler.frontend.statements import SimpleStatements
+from ember_jit.compiler.frontend.matching import Matching
 from ember_jit.ir.ops import Function, Op, Region
 from ember_jit.ir.syntax import walk
 
 
-class Lowering(SimpleStatements):
+class Lowering(Matching):
     """Lowers one function.
 
     Args:
@@ -50,7 +50,8 @@ class Lowering(SimpleStatements):
             tuple(self.loops),
             tuple(self.left_alone),
             self.bound_at,
-            tuple(self.lazy),
+            self.within,
+            self._later_everywhere(),
             self.facts.owner is not None,
         )
 
@@ -60,6 +61,7 @@ class Lowering(SimpleStatements):
         for statement in body:
             self._stmt = statement
             self.bound_at[statement] = frozenset(self._bound)
+            self.within[statement] = tuple(self._loop_stack)
             self._statement(statement)
         self._stmt = outer_stmt
         region = Region(tuple(self._ops), label)
@@ -169,6 +171,11 @@ class Lowering(SimpleStatements):
             self._bound = after_body
         defs = tuple(sorted(stored_names(node)))
         self._emit("try", node, defs, regions=(body, *handlers, orelse, final))
+
+    def _stmt_TryStar(self, node: ast.Try) -> None:
+        """Inside the body as any other `try`; what stands behind waits."""
+        self._stmt_Try(node)
+        self._leave(node)
 
     def _stmt_With(self, node: ast.With) -> None:
         binds: set[str] = set()

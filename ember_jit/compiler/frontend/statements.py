@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 
+from ember_jit.compiler.analysis.nests import place
 from ember_jit.compiler.analysis.values import SCALAR
 from ember_jit.compiler.frontend.bindings import stored_names
 from ember_jit.compiler.frontend.expressions import Expressions
@@ -51,6 +52,9 @@ class SimpleStatements(Expressions):
             if any(inner in self.facts.effect_nodes for inner in walk(target)):
                 self._barrier(node, self._why(target), tuple(sorted(names)))
                 return
+            if isinstance(target, ast.Subscript) and self.facts.is_nested(target.value):
+                self._store_nested(node, target, value)
+                continue
             if isinstance(target, ast.Subscript):
                 owner, index = self._expr(target.value), self._expr(target.slice)
                 if isinstance(owner, ast.Name) and owner.id in self._made_here:
@@ -71,7 +75,34 @@ class SimpleStatements(Expressions):
             self._emit("glue", node, tuple(sorted(names)), value, target=target, value=value)
             self._bound.update(names)
 
+    def _store_nested(self, node: ast.stmt, target: ast.Subscript, value: ast.expr) -> None:
+        """`found[k][j] = value`: changes a container that only `found` leads to."""
+        name, _ = place(target)
+        path = self._way_to(target)
+        assert isinstance(path, ast.Subscript)
+        operands = [ast.Name(name, ast.Load()), path, value]
+        self._emit("mutate", node, (name,), operands, value=value, target=path)
+
+    def _changes_item(self, node: ast.AugAssign) -> bool:
+        """`found[k] += value`, where neither `found` nor what it holds is anybody else's: it is lowered here."""
+        target = node.target
+        if not isinstance(target, ast.Subscript) or not self.facts.is_nested(target):
+            return False
+        name, _ = place(target)
+        if name not in self._made_here or any(
+            inner in self.facts.effect_nodes for inner in walk(node)
+        ):
+            return False
+        path = self._way_to(target)
+        self._look_up(target, path)
+        added = ast.BinOp(ast.Constant(0), node.op, self._expr(node.value))  # asks what `+=` does
+        operands = [ast.Name(name, ast.Load()), path, added]
+        self._emit("mutate", node, (name,), operands, value=added, target=path)
+        return True
+
     def _stmt_AugAssign(self, node: ast.AugAssign) -> None:
+        if self._changes_item(node):
+            return
         value = self._expr(node.value)
         reason = "may change what it stores to in place"
         if any(inner in self.facts.effect_nodes for inner in walk(node)):
@@ -126,7 +157,7 @@ class SimpleStatements(Expressions):
         self._emit("assert", node, (), test, value=test)
 
     def _stmt_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._note_lazy(node)
+        self._note_later(node, node.name)
         if node.decorator_list or any(inner in self.facts.effect_nodes for inner in walk(node)):
             self._barrier(node, self._why(node), (node.name,))
         else:

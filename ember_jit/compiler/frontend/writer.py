@@ -14,9 +14,10 @@ from typing import Any
 
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.frontend.bindings import made_here, names_in, stored_names
+from ember_jit.compiler.frontend.later import only_called, statements_of, used_up
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
 from ember_jit.compiler.source import Source
-from ember_jit.ir.ops import Op, Site
+from ember_jit.ir.ops import Later, Op, Site
 from ember_jit.ir.syntax import walk
 
 
@@ -31,16 +32,22 @@ class OpWriter:
         self.loops: list[ast.AST] = []
         self.bound_at: dict[ast.stmt, frozenset[str]] = {}
         self.left_alone: list[tuple[int, str]] = []
-        self.lazy: list[ast.expr] = []
+        self.within: dict[ast.stmt, tuple[int, ...]] = {}
+        self.later: list[Later] = []
         self._versions: dict[str, int] = {}
         self._temps = 0
         self._ops: list[Op] = []
         self._stmt: ast.stmt | None = None
         self._loop_stack: list[int] = []
         self._lazy = 0
+        self._named = 0  # assignment expressions so far
         self._aside = 0  # how many `except` and `finally` blocks are open
         self._bound: set[str] = set(facts.params)
-        self._made_here = made_here(source.node, facts)
+        nodes = walk(source.node)
+        self._made_here = made_here(source.node, nodes, facts)
+        self._used_up = used_up(nodes, facts)
+        self._only_called = only_called(source.node, nodes)
+        self._bodies: dict[str, list[ast.expr]] = {}  # of those, the effects
 
     def _emit(
         self,
@@ -96,13 +103,25 @@ class OpWriter:
         if isinstance(node, ast.ClassDef | ast.AsyncFunctionDef):
             self._bound.add(node.name)  # the only ones that are sure to bind what they bind
 
-    def _note_lazy(self, node: ast.AST) -> None:
-        """Remember the effects of a body that runs later: nobody knows where."""
-        harmless = ("glue", "local", "print", "opaque")
+    def _note_later(self, node: ast.AST, name: str = "") -> None:
+        """Remember the effects of a body that runs later; `name` is what the function is called."""
+        harmless = ("glue", "local", "print", "opaque", "attribute")
+        assert self._stmt is not None
         for inner in walk(node):
             called = isinstance(inner, ast.Call) and self._role(inner) not in harmless
-            if isinstance(inner, ast.expr) and (called or inner in self.facts.effect_nodes):
-                self.lazy.append(inner)
+            if not isinstance(inner, ast.expr) or not (called or inner in self.facts.effect_nodes):
+                continue
+            if name in self._only_called:
+                self._bodies.setdefault(name, []).append(inner)
+            else:
+                self.later.append(Later(inner, self._stmt, node in self._used_up))
+
+    def _later_everywhere(self) -> tuple[Later, ...]:
+        """The same with the effects of functions that are only called, at each of their calls."""
+        for name, effects in self._bodies.items():
+            statements = statements_of(self._only_called[name], self.within)
+            self.later += [Later(node, stmt, True) for stmt in statements for node in effects]
+        return tuple(self.later)
 
     def _role(self, node: ast.Call) -> str:
         fact = self.facts.calls.get(node)

@@ -18,6 +18,21 @@ HEADER: Final = 64
 HUGE_BYTES: Final = 1 << 22
 """Blocks from this size on ask for huge pages, as NumPy's own allocator does."""
 
+_EVICT = f"""\
+evict:
+  %old = load ptr, ptr %place
+  %unmapped = call i32 @munmap(ptr %old, i64 %there)
+  store ptr null, ptr %place
+  store i64 0, ptr %place_size
+  %gone = sub i64 0, %there
+  %left = call i64 @add(ptr @pool_held, i64 %gone)
+  br label %on
+on:
+  %following = add i64 %i, 1
+  %more = icmp ult i64 %following, {SLOTS}
+"""
+"""The end of a walk over the slots, `%i` being the number of the one at hand: unmap what it holds, and go on."""
+
 
 def pool_text() -> str:
     """The module, as LLVM IR."""
@@ -145,18 +160,7 @@ look:
   %unwanted = or i1 %in_the_way, %too_much
   %goes = and i1 %taken, %unwanted
   br i1 %goes, label %evict, label %on
-evict:
-  %old = load ptr, ptr %place
-  %unused2 = call i32 @munmap(ptr %old, i64 %there)
-  store ptr null, ptr %place
-  store i64 0, ptr %place_size
-  %gone = sub i64 0, %there
-  %unused3 = call i64 @add(ptr @pool_held, i64 %gone)
-  br label %on
-on:
-  %following = add i64 %i, 1
-  %more = icmp ult i64 %following, {SLOTS}
-  br i1 %more, label %look, label %keep
+{_EVICT}  br i1 %more, label %look, label %keep
 keep:
   %home = getelementptr %slot, ptr @slots, i64 %first
   %home_size = getelementptr %slot, ptr @slots, i64 %first, i32 1
@@ -231,18 +235,7 @@ look:
   %there = load i64, ptr %place_size
   %taken = icmp ne i64 %there, 0
   br i1 %taken, label %evict, label %on
-evict:
-  %old = load ptr, ptr %place
-  %unused1 = call i32 @munmap(ptr %old, i64 %there)
-  store ptr null, ptr %place
-  store i64 0, ptr %place_size
-  %gone = sub i64 0, %there
-  %unused2 = call i64 @add(ptr @pool_held, i64 %gone)
-  br label %on
-on:
-  %following = add i64 %i, 1
-  %more = icmp ult i64 %following, {SLOTS}
-  br i1 %more, label %look, label %end
+{_EVICT}  br i1 %more, label %look, label %end
 end:
   ret void
 }}

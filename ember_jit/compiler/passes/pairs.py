@@ -4,6 +4,8 @@
     b = self.q(inputs=x)       #1        0-1: neither needs the other
     for y in ys:
         c = self.r(inputs=y)   #2        0-2, 1-2, and 2-2: of different iterations
+    if a is None:
+        return b                         what stands behind waits for #0
 
 Sets of names are bits of an integer, and each closure over the region is computed once, so that the time
 is that of the pairs themselves.  Names stand for all their versions: a dependence too many loses an overlap
@@ -16,6 +18,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ember_jit.ir.exits import has_exit
 from ember_jit.ir.ops import Op, base
 from ember_jit.ir.syntax import walk
 
@@ -52,6 +55,7 @@ class _Flow:
         self._of_value: dict[str, int] = {}
         self._calls: list[_Call] = []
         self._branches: dict[Op, int] = {}
+        self._exits: list[tuple[int, int]] = []  # how many calls stand in front, and what decides
         self._control: dict[Op, int] = {}
         self._carry: dict[tuple[Op, Op], int] = {}
         self._steps_of: dict[Op, list[_Step]] = {}
@@ -68,8 +72,13 @@ class _Flow:
             ):
                 yield first.site, first.site
             undecided = {branch for branch, test in self._branches.items() if test & reach}
-            for second in self._calls[index + 1 :]:
-                if self._straight(first, second, reach, undecided) or self._crossing(first, second):
+            stop = min(
+                (place for place, test in self._exits if place > index and test & reach),
+                default=len(self._calls),
+            )
+            for place, second in enumerate(self._calls[index + 1 :], index + 1):
+                straight = place < stop and self._straight(first, second, reach, undecided)
+                if straight or self._crossing(first, second):
                     yield first.site, second.site
 
     def _straight(self, first: _Call, second: _Call, reach: int, undecided: set[Op]) -> bool:
@@ -144,6 +153,8 @@ class _Flow:
         steps: list[_Step] = []
         for op in ops:
             inside: list[_Step] = []
+            if op.kind == "assert" or (op.kind == "if" and has_exit(op)):
+                self._exits.append((len(self._calls), self._mask(op.uses)))
             inner = (*loops, op) if op.kind in ("for", "while") else loops
             for arm, region in enumerate(op.regions):
                 around = {**arms, op: arm} if op.kind == "if" else arms

@@ -27,7 +27,8 @@ from typing import Any
 
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.values import Known, OneOf
-from ember_jit.compiler.source import Source
+from ember_jit.compiler.source import Source, first_line
+from ember_jit.ir.syntax import placed, put_on_line, unplaced
 from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import has_plain_lookup, type_lookup
@@ -120,17 +121,18 @@ class _Blocks:
             return
         docstring = ast.get_docstring(node, clean=False) is not None
         head, body = body[:docstring], body[docstring:]
-        node.body = [*head, *self._prologue(body[0]), *body]
+        node.body = [*head, *self._prologue(first_line(original_code(self.live))), *body]
 
-    def _prologue(self, where: ast.stmt) -> Iterator[ast.stmt]:
+    def _prologue(self, line: int) -> Iterator[ast.stmt]:
         """What the calls compare with: constants in variables, which are quicker to read and to link."""
         text = [f"_type = {TYPE!r}", f"_call = {CALL!r}", f"_code = {CODE!r}"]
         text += [
             f"{name} = {_class_marker(number)!r}" for number, name in enumerate(self.names.values())
         ]
         text.append(f"if {UNIT!r}.disabled.get() or _call.__code__ is not _code: _call = None")
-        for statement in ours("\n".join(text)):
-            yield at(statement, where)
+        for statement in unplaced("\n".join(text)):
+            put_on_line(statement, line)
+            yield statement
 
     def _block(self, body: list[ast.stmt], bound: set[str]) -> list[ast.stmt]:
         bound = set(bound)
@@ -178,17 +180,20 @@ class _Blocks:
         assert isinstance(fast.value, ast.Call)
         forward = ast.Attribute(ast.Name("_op", ast.Load()), "forward", ast.Load())
         one_line = call.end_lineno == call.lineno
-        fast.value.func = at(forward, call if one_line else call.func)  # where plain Python fails
+        fast.value.func = placed(
+            forward, call if one_line else call.func
+        )  # where plain Python fails
         take = ast.Assign([ast.Name("_op", ast.Store())], call.func)
-        call.func = at(ast.Name("_op", ast.Load()), call.func)
-        (branch,) = ours(
+        call.func = placed(ast.Name("_op", ast.Load()), call.func)
+        (branch,) = unplaced(
             f"if _type(_op) is {name} and {name}.__call__ is _call: pass\nelse: {UNIT!r}.missed()"
         )
         branch.body = [fast]
         branch.orelse.append(slow)
-        out = [at(take, take.value), at(branch, call)]
+        put_on_line(branch, call.lineno)
+        out = [placed(take, take.value), branch]
         if not isinstance(statement, ast.Return):  # the receiver is not kept alive by us
-            out += [at(each, statement) for each in ours("_op = None")]
+            out += [placed(each, statement) for each in unplaced("_op = None")]
         return out
 
     def _is_protocol(self, call: ast.Call, bound: set[str]) -> bool:
@@ -239,22 +244,3 @@ def _unbound_again(function: ast.FunctionDef) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Global | ast.Nonlocal):
             yield from node.names
-
-
-def ours(text: str) -> list[Any]:
-    """Statements of ours, which have no place in the user's file yet."""
-    body: list[Any] = ast.parse(text).body
-    for statement in body:
-        for inner in ast.walk(statement):
-            for attribute in inner._attributes:
-                if hasattr(inner, attribute):
-                    delattr(inner, attribute)
-    return body
-
-
-def at(node: Any, place: ast.AST) -> Any:
-    """Place what is ours in `node` at `place`, so that lines and carets are those of the user's call."""
-    for inner in ast.walk(node):
-        if "lineno" in inner._attributes and "lineno" not in vars(inner):
-            ast.copy_location(inner, place)
-    return node

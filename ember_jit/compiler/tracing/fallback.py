@@ -16,6 +16,7 @@ from ember_jit.compiler.analysis.patience import runs
 from ember_jit.compiler.standin import quiet_twin
 from ember_jit.compiler.tracing.instrument import instrument
 from ember_jit.config import config
+from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, Unit, is_disabled
 from ember_jit.runtime.overlays import heard
 from ember_jit.runtime.tracing.recorder import Standing, Tracer
@@ -36,7 +37,12 @@ def trace_unit(unit: Unit, function: FunctionType, inference: Inference) -> Code
         lambda callee, seconds: standing_of(callee, inference, options, seconds),
         limit,
         options.execution_strategy == "parallel",
-        lambda: options.execution_strategy != "sequential" and not is_disabled() and not heard(),
+        lambda: (
+            options.execution_strategy != "sequential"
+            and not is_disabled()
+            and not heard()
+            and not is_debugged()
+        ),
         unit.internal_error,
     )
     try:

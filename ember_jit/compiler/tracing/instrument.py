@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from ember_jit.compiler.source import first_line
 from ember_jit.runtime.tracing import hooks
 
 LOCAL = ".trace"  # no name of the user's can be this
@@ -91,7 +92,7 @@ def instrument(code: CodeType, unit: Any) -> Instrumented | None:
             out.append(instr)
         if instr.name == "RESUME" and not entered:
             entered = True
-            out += _enter(code, unit, instr.location)
+            out += _enter(code, unit, type(instr.location)(first_line(code), None, None, None))
         if index in sites:
             out += _note(sites[index].number, instr.location)
     made = bytecode.Bytecode(out)

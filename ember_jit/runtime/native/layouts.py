@@ -38,7 +38,6 @@ DESCR_NUMBER: Final = 28  # int
 _DESCR_METADATA: Final = {1: 72, 2: 56}  # by NumPy's major version
 
 C_CONTIGUOUS: Final = 0x1
-F_CONTIGUOUS: Final = 0x2
 OWNDATA: Final = 0x4
 ALIGNED: Final = 0x100
 WRITEABLE: Final = 0x400
@@ -91,7 +90,7 @@ def layouts() -> Layouts | str:
 
     Imports NumPy.
     """
-    reason = _interpreter_reason()
+    reason = interpreter_reason()
     if reason is not None:
         return reason
     import numpy
@@ -110,7 +109,8 @@ def layouts() -> Layouts | str:
     return found
 
 
-def _interpreter_reason() -> str | None:
+def interpreter_reason() -> str | None:
+    """Why nothing is known of the layouts of this interpreter, or None."""
     low, high = SUPPORTED_PYTHONS
     if sys.implementation.name != "cpython":
         return f"the layouts of {sys.implementation.name} are not known"

@@ -7,9 +7,21 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-_MEMORY: Final = ("memcpy", "memmove", "memset", "mmap", "munmap", "madvise")
+_MEMORY: Final = (
+    "bcmp",
+    "free",
+    "madvise",
+    "malloc",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+    "mmap",
+    "munmap",
+    "realloc",
+)
 _MATH: Final = (
-    "acos asin atan atan2 cbrt ceil copysign cos cosh erf exp exp2 expm1 fabs floor fma fmod hypot "
+    "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf exp exp2 expm1 fabs floor fma fmod hypot "
     "ldexp log log10 log1p log2 nearbyint pow rint round sin sinh sqrt tan tanh trunc"
 )
 KNOWN: Final = frozenset(_MEMORY) | {name + end for name in _MATH.split() for end in ("", "f")}

@@ -18,13 +18,14 @@ from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.linking import lay_out
 from ember_jit.runtime.native.loader import LoadError, load
 from ember_jit.runtime.native.loops import loop_table
-from ember_jit.runtime.native.signature import MISS, Signature
+from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime.native.signature import Signature
 from ember_jit.runtime.native.splitting import splitter_for
 
-_METH_FASTCALL: Final = 0x80
+METH_FASTCALL: Final = 0x80
 
 
-class _Definition(ctypes.Structure):
+class Definition(ctypes.Structure):
     """`PyMethodDef`."""
 
     _fields_ = (
@@ -79,7 +80,7 @@ def native_entry(
         image = load([entry], symbols)
     except (ObjectError, LoadError) as exc:
         return f"machine code could not be loaded: {exc}"
-    definition = _Definition(name.encode(), image.address("entry"), _METH_FASTCALL, None)
+    definition = Definition(name.encode(), image.address("entry"), METH_FASTCALL, None)
     owned = (definition, image, kernel_image, table, splitter, behind)
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object

@@ -17,7 +17,8 @@ from ember_jit.runtime.native.elf import ObjectError, parse
 from ember_jit.runtime.native.linking import lay_out
 from ember_jit.runtime.native.loader import LoadError, load
 from ember_jit.runtime.native.loops import loop_table
-from ember_jit.runtime.native.signature import MISS, Parameter, Result, Signature
+from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime.native.signature import Parameter, Result, Signature
 from ember_jit.runtime.native.splitting import SPLIT_ELEMENTS, Kernel, splitter_for
 
 

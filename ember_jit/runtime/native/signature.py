@@ -19,25 +19,6 @@ Source = Literal["array", "float", "int", "bool", "numpy"]
 MOST_DIMENSIONS: Final = 6
 
 
-class _Miss:
-    """The answer of an entry that does not apply; there is one, `MISS`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "MISS"
-
-    def __reduce__(self) -> str:
-        return "MISS"
-
-
-MISS: Final = _Miss()
-"""What an entry returns when a guard fails or the arithmetic raised a flag: run the plain code.
-
-Nothing has happened then that anybody could see.
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One input.

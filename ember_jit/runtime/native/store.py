@@ -158,7 +158,12 @@ def package_mark() -> str:
     """What tells this version of the package from others, edited sources included."""
     root = Path(__file__).parents[2]
     marks = [__version__]
-    for folder in (root / "compiler" / "kernels", root / "runtime" / "native", root / "ir"):
+    for folder in (
+        root / "compiler" / "kernels",
+        root / "compiler" / "loops",
+        root / "runtime" / "native",
+        root / "ir",
+    ):
         try:
             with os.scandir(folder) as entries:
                 for each in sorted(entries, key=lambda each: each.name):

@@ -15,7 +15,8 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from ember_jit.runtime import events
-from ember_jit.runtime.outcomes import repair, user_part
+from ember_jit.runtime.frames import user_part
+from ember_jit.runtime.outcomes import repair
 from ember_jit.runtime.pool import shared_pool
 from ember_jit.runtime.tracing.plain import leads_to, same
 from ember_jit.runtime.tracing.state import State
@@ -70,13 +71,13 @@ class Flight:
 
     def _make(self) -> None:
         if self.event is not None:
-            self.event.thread, self.event.started = threading.current_thread().name, events.clock()
+            events.call_begins(self.event)
         try:
             self.value = self._context.run(self.callee, *self.args, **self.kwargs)
         except BaseException as exc:  # noqa: BLE001 - delivered where the program makes this call, else dropped
             self.raised, self.value, self.trace = True, exc, user_part(exc.__traceback__)
         if self.event is not None:
-            self.event.ended = events.clock()
+            events.call_ends(self.event, self.raised)
         self._turn.release()
 
     def wait(self) -> None:

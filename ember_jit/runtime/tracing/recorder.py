@@ -24,10 +24,11 @@ from time import perf_counter
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
-from ember_jit.runtime import events
+from ember_jit.runtime import events, logs
 from ember_jit.runtime.dispatch import is_from_user
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.overlays import put_code
+from ember_jit.runtime.statics import type_lookup
 from ember_jit.runtime.tracing.flights import Flight, same_callee
 from ember_jit.runtime.tracing.plain import is_whole
 from ember_jit.runtime.tracing.provenance import Places, Template, Unresolved, narrowed
@@ -131,6 +132,7 @@ class Tracer:
         self.enabled = enabled
         self._report = report
         self._memories: dict[int, tuple[Any, dict[Key, Entry]]] = {}
+        self._last_of_any: dict[Key, Entry] = {}
         self._fruitless = 0
 
     def begin(self, *args: Any) -> TraceRun | None:
@@ -139,9 +141,7 @@ class Tracer:
             if not self.enabled():
                 return None
             owner = args[0] if args else None
-            found = self._memories.get(id(owner))
-            known = found[1] if found is not None and found[0]() is owner else {}
-            run = TraceRun(self, owner, known)
+            run = TraceRun(self, owner, self._known(owner))
             for index, value in enumerate(args):
                 run.places.add(("input", index), value)
             return run
@@ -159,14 +159,26 @@ class Tracer:
             if self._fruitless >= FRUITLESS:
                 self._retire("traced, and in many runs there was nothing to prefetch")
 
+    def _known(self, owner: Any) -> dict[Key, Entry]:
+        """What earlier runs with this first argument have recorded; of a function that is no method, the last run."""
+        found = self._memories.get(id(owner))
+        if found is not None and found[0]() is owner:
+            return found[1]
+        return {} if self._is_receiver(owner) else self._last_of_any
+
+    def _is_receiver(self, owner: Any) -> bool:
+        """Whether the function is a method of `owner`, so that what it calls hangs on it."""
+        function = self.function()
+        return function is not None and type_lookup(type(owner), function.__name__) is function
+
     def _remember(self, owner: Any, recorded: dict[Key, Entry]) -> None:
+        if not self._is_receiver(owner):
+            self._last_of_any = recorded
         key = id(owner)
         try:
             reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
         except TypeError:
-            if type(owner).__hash__ is None or type(owner).__module__ != "builtins":
-                return
-            key, reference = id(None), lambda: None  # type: ignore[assignment]
+            return
         if len(self._memories) >= _MOST_OWNERS:
             self._memories.clear()
         self._memories[key] = (reference, recorded)
@@ -174,6 +186,12 @@ class Tracer:
     def _retire(self, reason: str) -> None:
         function = self.function()
         self.retired = reason
+        if logs.wanted("recompiles"):
+            code = self.original
+            place = f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
+            logs.say(
+                "recompiles", f"{place}: traced no longer, its own code was put back: {reason}"
+            )
         if function is not None and original_code(function) is self.original:
             put_code(function, self.original)
 

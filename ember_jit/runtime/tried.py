@@ -1,0 +1,81 @@
+"""What is tried in front of statements, and gives way to them: numeric regions and loops in machine code alike.
+
+    K.on and ... (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss
+
+The site `K` stands in the constants of the compiled function.  Where the answer is `miss`, nothing has happened that
+anybody could see, and the statements run as they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from ember_jit.runtime.native.miss import MISS
+
+
+class TriedFirst:
+    """One region of a compiled function, and the machine code in front of it.
+
+    Attributes:
+        on: whether it is tried at all.
+        entry: the code that was right last time.
+        region: the region, for reports.
+        left: why it is off, or empty.
+        f0, f1, ...: the live functions that the region names, for its guards.
+
+    Args:
+        region: the region.
+        disabled: says whether compiled functions run plain in this context.
+        report: told of a bug of ours.
+        left_off: called when the site has switched itself off.
+    """
+
+    miss = MISS
+
+    def __init__(
+        self,
+        region: Any,
+        disabled: ContextVar[bool],
+        report: Callable[[Exception], None],
+        left_off: Callable[[], None],
+    ) -> None:
+        self.on = True
+        self.entry: Callable[..., Any] = missed
+        self.region = region
+        self.left = ""
+        self._disabled = disabled
+        self._report = report
+        self._left_off = left_off
+        for number, (_, live) in enumerate(region.functions):
+            setattr(self, f"f{number}", live)
+
+    def switch_off(self, why: str) -> None:
+        """Run plain from now on."""
+        self.on = False
+        self.left = why
+        self.entry = missed
+        self._left_off()
+
+
+def missed(*args: Any) -> Any:
+    """The entry of a site that has no code."""
+    return MISS
+
+
+def error_state() -> ContextVar[Any] | None:
+    """NumPy's error state, if it can be told and underflows are ignored in it; imports NumPy."""
+    try:
+        from numpy._core import umath
+    except ImportError:
+        return None
+    state = getattr(umath, "_extobj_contextvar", None)
+    return state if isinstance(state, ContextVar) and is_underflow_ignored() else None
+
+
+def is_underflow_ignored() -> bool:
+    """Whether NumPy is to say nothing of an underflow, as is its default; imports NumPy."""
+    from numpy import geterr
+
+    return bool(geterr()["under"] == "ignore")

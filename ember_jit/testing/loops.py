@@ -1,0 +1,32 @@
+"""Compiled loops without waiting: in tests, code is made in the first call and used from then on.
+
+Where the cost model is to be as users have it, `wait_for_kernels` waits for what is being compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+
+from ember_jit.runtime.loops.site import policy
+
+
+@contextmanager
+def loops_at_once(trial: bool = False) -> Iterator[None]:
+    """While the block runs, loops are compiled in the very call that meets them, whatever that costs.
+
+    Args:
+        trial: run each loop in Python too when it is first compiled, compare, and use it only if it is not slower.
+
+    Example:
+        >>> with loops_at_once():
+        ...     pass
+    """
+    before = replace(policy)
+    policy.work, policy.background, policy.trial, policy.patience = 0, False, trial, 1 << 30
+    try:
+        yield
+    finally:
+        for field in fields(policy):
+            setattr(policy, field.name, getattr(before, field.name))

@@ -1,0 +1,3 @@
+"""What the snippets of docs/errors/EMB041.md assume."""
+
+NEEDS = ["cloudpickle"]

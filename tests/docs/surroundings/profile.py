@@ -1,0 +1,3 @@
+"""What the snippets of docs/profile.md assume."""
+
+NEEDS = ["opentelemetry.sdk"]
