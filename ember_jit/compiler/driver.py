@@ -28,7 +28,7 @@ from ember_jit.compiler.passes.chain_values import CannotFold
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.compiler.tracing.fallback import trace_unit
 from ember_jit.runtime.dispatch import Unit
-from ember_jit.runtime.epoch import watchers
+from ember_jit.runtime.guard import is_available
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.triage import has_loop
 
@@ -147,8 +147,8 @@ def _chain(
     source = artifacts.source
     if unit.bound or not takes_self(source, function, owner):
         return None
-    if watchers() is None:
-        artifacts.not_folded = "changes of classes and functions cannot be watched in this Python"
+    if not is_available():
+        artifacts.not_folded = "nothing is known of how this Python notes changes of classes"
         return None
     try:
         chain = fold(unit.original, source, owner)
@@ -158,7 +158,7 @@ def _chain(
     code = link_chain(unit, source, ChainCode(unit, chain, rest, live))
     clock.lap("chain")
     if code is None:
-        artifacts.not_folded = "its classes cannot be watched"
+        artifacts.not_folded = "changes of its classes are not noted any more: there were too many"
         return None
     artifacts.chain = chain
     return code

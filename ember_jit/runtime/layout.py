@@ -1,16 +1,18 @@
-"""The version of the tracing events, which CPython keeps in each code object and shows to nobody.
+"""The version of the tracing events, which CPython 3.12+ keeps in each code object and shows to nobody.
 
-    event_version(code)[0]    another number once a trace function, a profiler or events of a `sys.monitoring`
-                              tool have come or gone, and the code has been entered again
+    events = event_version(code)
+    events.now()        another number once a trace function, a profiler or events of a `sys.monitoring`
+                        tool have come or gone, and the code has been entered again
 
 The offset is that of CPython 3.12 to 3.14, and the words around it must be what they should be: None elsewhere.
-The view is an address: whoever holds it keeps the code alive.
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import sysconfig
+from dataclasses import dataclass
 from types import CodeType
 
 _VERSION = sys.version_info[:2]
@@ -25,30 +27,34 @@ _KNOWN = (
 )
 
 
-def event_version(code: CodeType) -> memoryview[int] | None:
-    """A view of the version of the tracing events that `code` was last prepared for."""
+@dataclass(frozen=True, slots=True)
+class EventVersion:
+    """Where the version that a code object was last prepared for is kept: whoever reads it keeps the code alive."""
+
+    address: int
+
+    def now(self) -> int:
+        """The version."""
+        return _at(self.address, 8)
+
+
+def event_version(code: CodeType) -> EventVersion | None:
+    """The version of the tracing events that `code` was last prepared for."""
     if not _KNOWN or not _code_is_as_expected(code):
         return None
-    return _view(id(code) + CodeType.__basicsize__ - _TO_BYTECODE, 8)
+    return EventVersion(id(code) + CodeType.__basicsize__ - _TO_BYTECODE)
 
 
-def _view(address: int, size: int) -> memoryview[int]:
-    import ctypes
-
-    kind = {4: "I", 8: "Q"}[size]
-    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").cast(kind)  # type: ignore[no-any-return, call-overload, unused-ignore]
+def _at(address: int, size: int) -> int:
+    return int.from_bytes(ctypes.string_at(address, size), "little")
 
 
 def _code_is_as_expected(code: CodeType) -> bool:
     """Whether the words around the version hold what they should, in the code at hand."""
-    first = _view(id(code) + 24, 8)[0]
-    flags = _view(id(code) + 48, 4)[0]
-    start = CodeType.__basicsize__ - _TO_BYTECODE
-    extra = _view(id(code) + start + _TO_TRACEABLE + 8, 8)[0]
-    traceable = _view(id(code) + start + _TO_TRACEABLE, 4)[0]
+    start = id(code) + CodeType.__basicsize__ - _TO_BYTECODE
     return (
-        first == id(code.co_consts)
-        and flags == code.co_flags
-        and extra == 0
-        and traceable <= len(code.co_code) // 2
+        _at(id(code) + 24, 8) == id(code.co_consts)
+        and _at(id(code) + 48, 4) == code.co_flags
+        and _at(start + _TO_TRACEABLE + 8, 8) == 0  # co_extra
+        and _at(start + _TO_TRACEABLE, 4) <= len(code.co_code) // 2
     )

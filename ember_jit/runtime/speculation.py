@@ -1,9 +1,9 @@
 """Speculation: what a chain takes for granted, whether it still holds, and what happens when it does not.
 
-A chain (`compiler.passes.chain`) is an attempt that nobody can see until it succeeds.  In front of it stands one
-condition, made of reads alone; when that is false, or the attempt is given up, the ordinary code runs, and
+A chain (`compiler.passes.chain`) is an attempt that nobody can see until it succeeds.  In front of it stands
+its guard (`runtime.guard`), which only reads; when that does not hold, or the attempt is given up, the ordinary code runs, and
 
-    missed()     looks at everything anew: the attempt is made again from the next call on, if all is as it was
+    missed(self) looks at everything anew: the attempt is made again from the next call on, if all is as it was
                  when the chain was compiled.  After `MISSES` attempts in vain it is left out for good.
 """
 
@@ -17,8 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.runtime import overlays
-from ember_jit.runtime.epoch import LEDGER, watchers
-from ember_jit.runtime.layout import event_version
+from ember_jit.runtime.guard import NEVER, Guard, make_guard
 from ember_jit.runtime.statics import type_lookup
 
 MISSES = 64  # attempts in vain before a function does without
@@ -93,9 +92,7 @@ class Speculation:
     """The state of one chain, which rides in the constants of its code.
 
     Attributes:
-        epoch: the epoch in which the premises hold (see `runtime.epoch`).
-        events: where the version of the tracing events is read (see `runtime.layout`).
-        version: that version when nobody traced.
+        guard: whether the premises hold, and nobody traces, for a receiver (see `runtime.guard`).
 
     Args:
         premises: what was seen.
@@ -104,77 +101,76 @@ class Speculation:
     """
 
     __slots__ = (
-        "_code", "_give_up", "_is_disabled", "_misses", "_renewals", "_resume", "_watchers", "epoch",
-        "events", "premises", "version",
-    )  # fmt: skip
+        "_code",
+        "_give_up",
+        "_is_disabled",
+        "_misses",
+        "_renewals",
+        "_resume",
+        "guard",
+        "premises",
+    )
 
     def __init__(
         self, premises: Premises, is_disabled: Callable[[], bool], give_up: Callable[[str], None]
     ) -> None:
         self.premises = premises
-        self.epoch: object = self  # which is no epoch
-        self.events: Any = None
-        self.version = -1
+        self.guard: Guard = NEVER
         self._code: Callable[[], CodeType | None] = lambda: None
         self._resume = 0
         self._give_up = give_up
         self._is_disabled = is_disabled
         self._misses = 0
         self._renewals = 0
-        self._watchers = watchers()
 
     def arm(self, code: CodeType) -> bool:
-        """Make ready for `code`, in whose constants we are; False if the premises cannot be watched here."""
+        """Make ready for `code`, in whose constants we are; False if the premises cannot be guarded here."""
         self._code = weakref.ref(code, self._without_code)
-        self.events = event_version(code)
         self._resume = code.co_code[::2].index(_RESUME) * 2
-        return self.events is not None and self._renew()
+        return self._renew()
 
-    def missed(self) -> None:
+    def missed(self, receiver: Any) -> None:
         """The attempt was not made, or came to nothing."""
-        if self._watchers is None or self._watchers.is_over:  # at exit modules may be empty already
-            return
         if self._is_disabled() or overlays.listening or self._is_traced():
             return
-        if self._is_stale() and self._renewals < RENEWALS and self._renew():
+        owner = self.premises.owner()
+        stale = type(receiver) is owner and not self.guard(receiver)
+        if stale and self._renewals < RENEWALS and self._renew():
             self._renewals += 1
             return
         self._misses += 1
         if self._misses == MISSES:
             self._give_up(f"its operators or values were not as expected, {MISSES} times")
 
-    def _without_code(self, _: object) -> None:
-        """Our code is about to be freed, and with it what `events` looks at: a copy of it may still have us."""
-        self.events = (~self.version,)
-
     def is_ours(self, exc: Exception) -> bool:
         """Whether the attempt itself raised `exc`, and not a signal handler, or another thread by `PyThreadState_SetAsyncExc`."""
         within = exc.__traceback__ is None or exc.__traceback__.tb_next is None
         return within and type(exc).__module__ == "builtins"
 
-    def _is_stale(self) -> bool:
-        return self.events[0] != self.version or LEDGER.epoch is not self.epoch
+    def _without_code(self, _: object) -> None:
+        """Our code is about to be freed, at which the guard looks: a copy of it may still have us."""
+        self.guard = NEVER
 
     def _renew(self) -> bool:
         """Look at everything anew; whether the attempt may be made from now on.
 
-        The watching starts before the looking: what changes in between ends the epoch.
+        The guard is made before the looking: it does not hold if anything changes in between.
         """
-        found, owner = self._watchers, self.premises.owner()
-        if found is None or owner is None:
+        premises, owner, code = self.premises, self.premises.owner(), self._code()
+        if owner is None or code is None or self._is_traced():
             return False
-        epoch, version = found.begin(), self.events[0]
-        if not all(found.watch(cls) for cls in (*self.premises.classes, owner)):
+        guard = make_guard(owner, premises.classes, premises.functions, code)
+        if guard is None or not premises.hold():
             return False
-        if self._is_traced() or not self.premises.hold():
-            return False
-        self.epoch, self.version = epoch, version
+        self.guard = guard
         return True
 
     def _is_traced(self) -> bool:
-        """Whether anybody may be told of the lines or calls of this function, in any thread."""
+        """Whether anybody may be told of the lines or calls of this function, from 3.12 on in any thread."""
         if sys.gettrace() is not None or sys.getprofile() is not None:
             return True
+        if _MONITORING is None:
+            return False
         if any(_MONITORING.get_tool(number) is not None for number in range(6)):
             return True
         code: Any = self._code()

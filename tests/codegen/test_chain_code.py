@@ -11,10 +11,6 @@ import pytest
 
 from ember_jit.compiler.codegen.chain import with_checks
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="the code is that of CPython 3.12 and later"
-)
-
 
 def checked(_op0: Any) -> str:
     try:

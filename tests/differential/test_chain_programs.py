@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ember_jit.runtime.epoch import watchers
+from ember_jit.runtime.guard import is_available
 from tests.differential.chain_programs import difference, is_computed_in_place
 
 BATCHES = 5
@@ -17,6 +17,6 @@ def test_same_as_plain(batch: int) -> None:
         assert not difference(seed)
 
 
-@pytest.mark.skipif(watchers() is None, reason="this Python cannot watch classes")
+@pytest.mark.skipif(not is_available(), reason="there are no guards here")
 def test_many_of_them_are_computed_in_place() -> None:
     assert sum(map(is_computed_in_place, range(20))) >= 5

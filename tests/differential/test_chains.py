@@ -21,12 +21,12 @@ import pytest
 
 from ember_jit import disable_structural_jit, explain, structural_jit
 from ember_jit.runtime.dispatch import unit_of
-from ember_jit.runtime.epoch import watchers
+from ember_jit.runtime.guard import is_available
 from ember_jit.runtime.speculation import MISSES, Speculation
 from tests.differential.test_straight import description
 from tests.pipeline import namespace
 
-folds = pytest.mark.skipif(watchers() is None, reason="this Python cannot watch classes")
+folds = pytest.mark.skipif(not is_available(), reason="there are no guards here")
 
 PROGRAM = """
 class Plus(Operator):
@@ -376,8 +376,8 @@ def is_made(op: Any, speculation: Speculation) -> bool:
     """Whether the next call computes in place."""
     renewals, misses = speculation._renewals, speculation._misses
     op(inputs={"v": 1, "kept": None})
-    return (renewals, misses) == (speculation._renewals, speculation._misses) and not (
-        speculation._is_stale()
+    return (renewals, misses) == (speculation._renewals, speculation._misses) and (
+        speculation.guard(op)
     )
 
 
@@ -388,7 +388,7 @@ def test_the_program_of_the_scenarios_is_computed_in_place() -> None:
     assert "5 of 5 calls are computed in place" in explain(op).headline
     assert space["Chain"].forward.__doc__ == "Its docstring."
     space["Plus"].counter = 1
-    assert speculation._is_stale()
+    assert not speculation.guard(op)
     assert not is_made(op, speculation)
     assert is_made(op, speculation), (
         "what changed did not matter, but the attempt is not made again"

@@ -1,16 +1,16 @@
 """The code of a chain: a condition made of reads, the attempt, and the ordinary code behind it.
 
-    _chain = <speculation>; _type = type; _AddOne = AddOne; ...
+    _chain = <speculation>; _guard = _chain.guard; _type = type; _AddOne = AddOne; ...
     try:
-        while _epochs.epoch is _chain.epoch:    # no loop, but what can be left by `break`
-            if not (_owner() is _type(self)): break             # ... and the other premises
+        while _guard(self):                 # no loop, but what can be left by `break`
+            if _switch.used and _unit.disabled.get(): break
             ...                             # the attempt (`compiler.passes.chain`)
-            if not (_epochs.epoch is _chain.epoch): break       # if another thread may have changed something
+            if not _guard(self): break      # after a call CPython may let a signal handler or another thread run
             return {'v': _v0}
     except <what an attempt may raise> as _error:
         if not _chain.is_ours(_error): raise
     _op0 = _v0 = ... = None
-    if not <a debugger follows>: _chain.missed()
+    if not <a debugger follows>: _chain.missed(self)
     ...                                     # the function as it was
 
 `_op0.forward()` is written for the look-up alone.  CPython keeps a method that it finds on the class apart from
@@ -24,7 +24,7 @@ import ast
 import dis
 import opcode
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
@@ -34,13 +34,12 @@ from ember_jit.compiler.passes.chain import Chain
 from ember_jit.compiler.source import Source, first_line
 from ember_jit.ir.syntax import put_on_line, unplaced
 from ember_jit.runtime.dispatch import SWITCH, Unit
-from ember_jit.runtime.epoch import LEDGER
 from ember_jit.runtime.linking import UNIT
 from ember_jit.runtime.speculation import EXPECTED, SCALARS, Speculation
 
 _BOUND = "_bound"  # the variable that holds the receiver of a method for a moment
+_CALLED = ["PRECALL", "CALL", "POP_TOP"] if sys.version_info < (3, 12) else ["CALL", "POP_TOP"]
 _EXPECTED = "<ember_jit expected>"
-_EPOCH = "_epochs.epoch is _chain.epoch"
 
 
 class ChainCode:
@@ -65,23 +64,19 @@ class ChainCode:
         self.live: dict[str, Any] = {**live, **chain.constants, _EXPECTED: EXPECTED}
         self.speculation = Speculation(chain.premises, unit.disabled.get, unit.without_attempt)
         receiver = (rest.args.posonlyargs + rest.args.args)[0].arg
-        checks = [f"  if not ({each}): break" for each in self._conditions(receiver)]
-        text = ["try:", f" while {_EPOCH}:", *checks, f"except {_EXPECTED!r} as _error:"]
-        text += [" if not _chain.is_ours(_error): raise"]
+        text = ["try:", f" while _guard({receiver}):"]
+        text += [f"  if _switch.used and {UNIT!r}.disabled.get(): break"]
+        text += [f"  if not _guard({receiver}): break"]
+        text += [f"except {_EXPECTED!r} as _error:", " if not _chain.is_ours(_error): raise"]
         text += [" = ".join([*chain.variables, "_class", _BOUND, "None"])]
-        text += [f"if not ({FOLLOWED}): _chain.missed()"]  # nobody is to see a call of ours
+        text += [f"if not ({FOLLOWED}): _chain.missed({receiver})"]  # nobody is to see our frame
         attempt = unplaced("\n".join(text))
-        again = (
-            unplaced(f"while True:\n if not ({_EPOCH}): break")[0].body
-            if chain.is_divisible
-            else []
-        )
-        attempt[0].body[0].body += [*chain.body[:-1], *again, chain.body[-1]]
+        made = attempt[0].body[0].body
+        made[1:1] = chain.body[:-1]
+        made.append(chain.body[-1])
         names = {
             "_chain": self.speculation,
-            "_epochs": LEDGER,
             "_switch": SWITCH,
-            "_owner": chain.premises.owner,
             "_type": type,
             "_int": int,
             "_kinds": SCALARS,
@@ -89,19 +84,13 @@ class ChainCode:
             **chain.classes,
         }
         prologue = [self._constant(name, live) for name, live in names.items()]
+        prologue += unplaced("_guard = _chain.guard")
         docstring = ast.get_docstring(rest, clean=False) is not None
         head, body = rest.body[:docstring], rest.body[docstring:]
-        made = [*prologue, *attempt]
-        for statement in made:  # a debugger stops there once
+        for statement in (*prologue, *attempt):  # a debugger stops there once
             put_on_line(statement, first_line(unit.original))
         self.node = ast.FunctionDef(**vars(rest))
-        self.node.body = [*head, *made, *body]
-
-    def _conditions(self, receiver: str) -> Iterator[str]:
-        """What must hold for the attempt to be made, apart from the epoch."""
-        yield "_chain.events[0] == _chain.version"
-        yield f"not _switch.used or not {UNIT!r}.disabled.get()"
-        yield f"_owner() is _type({receiver})"
+        self.node.body = [*head, *prologue, *attempt, *body]
 
     def _constant(self, variable: str, live: Any) -> ast.stmt:
         """Put an object that stands in the constants into a variable."""
@@ -112,7 +101,7 @@ class ChainCode:
 
 
 def link_chain(unit: Unit, source: Source, made: ChainCode) -> CodeType | None:
-    """The code of a chain; None where it cannot be made or its premises cannot be watched."""
+    """The code of a chain; None where it cannot be made or its premises cannot be guarded."""
     compiled = link_in_place(unit, source, made.node, made.live)
     if compiled is None:
         return None
@@ -135,15 +124,15 @@ def with_checks(code: CodeType, receivers: list[str]) -> CodeType | None:
     raw = bytearray(code.co_code)
     instructions = list(dis.get_instructions(code))
     for index, loaded in enumerate(instructions):
-        before, after = instructions[index - 1], instructions[index + 1 : index + 3]
+        before, after = instructions[index - 1], instructions[index + 1 : index + 1 + len(_CALLED)]
         if loaded.argval != "forward" or before.argval not in receivers:
             continue
-        if [each.opname for each in after] != ["CALL", "POP_TOP"] or after[0].arg != 0:
+        if [each.opname for each in after] != _CALLED or after[0].arg != 0:
             continue
         if before.opname not in ("LOAD_FAST", "LOAD_FAST_BORROW"):
             return None
         raw[before.offset] = opcode.opmap["LOAD_FAST"]  # what is stored must not be borrowed
-        start, stop = after[0].offset, after[1].offset + 2
+        start, stop = after[0].offset, after[-1].offset + 2
         units = [(opcode.opmap[name], arg) for name, arg in check]
         units += [(opcode.opmap["NOP"], 0)] * ((stop - start) // 2 - len(units))
         raw[start:stop] = bytes(byte for unit in units for byte in unit)

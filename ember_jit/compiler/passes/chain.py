@@ -48,9 +48,7 @@ from ember_jit.runtime.linking import CALL, STRAIGHT
 from ember_jit.runtime.speculation import SCALARS, Premises
 from ember_jit.runtime.statics import MISSING, own_attribute, type_lookup
 
-_OURS = re.compile(
-    r"_(v\d+|op\d+|chain|class|type|int|kinds|dict|error|bound|epochs|switch|owner)$"
-)
+_OURS = re.compile(r"_(v\d+|op\d+|chain|class|type|int|kinds|dict|error|bound|guard|switch)$")
 _DEPTH = 8  # operators within operators
 _LONGEST = 400  # statements of an attempt
 
@@ -66,7 +64,6 @@ class Chain:
         constants: what stands in the constants for the string that the user's code names it by.
         premises: what it takes for granted.
         calls: the calls whose frames are gone, as lines of the function itself.
-        is_divisible: it calls methods of `str` and the like, after which CPython may let another thread run.
     """
 
     body: list[ast.stmt]
@@ -75,7 +72,6 @@ class Chain:
     constants: dict[str, Any]
     premises: Premises
     calls: list[int]
-    is_divisible: bool
 
 
 def fold(code: CodeType, source: Source, owner: Any) -> Chain:
@@ -119,7 +115,6 @@ def fold(code: CodeType, source: Source, owner: Any) -> Chain:
         folder.constants,
         folder.premises,
         folder.calls,
-        folder.is_divisible,
     )
 
 
@@ -149,7 +144,6 @@ class _Folder:
         self.receivers: list[str] = []
         self.constants: dict[str, Any] = {}
         self.calls: list[int] = []
-        self.is_divisible = False
         self.depth = 0
 
     # ------------------------------------------------------------------ statements
@@ -343,7 +337,6 @@ class _Folder:
         receiver = self.block.scalar(base)
         if isinstance(receiver, ast.Constant):
             raise CannotFold(_said(node, frame, "a call"))
-        self.is_divisible = True
         return self.made(ast.Call(ast.Attribute(receiver, name, ast.Load()), args, []))
 
     def _operator(self, node: ast.Call, base: Receiver, name: str, frame: _Frame) -> Value:
