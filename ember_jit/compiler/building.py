@@ -23,7 +23,6 @@ from ember_jit.compiler.codegen.link import straight_objects
 from ember_jit.compiler.codegen.retire import retire_program
 from ember_jit.compiler.frontend.lower import Lowering
 from ember_jit.compiler.held import as_if_unknown, held_calls
-from ember_jit.compiler.passes.chain import Chain
 from ember_jit.compiler.passes.continues import without_continues
 from ember_jit.compiler.passes.escape import mark_escapes
 from ember_jit.compiler.passes.regions import AheadRegion, find_regions, in_order
@@ -42,6 +41,7 @@ from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave, stops
 
 if TYPE_CHECKING:
+    from ember_jit.compiler.passes.chain import Chain
     from ember_jit.runtime.loops.site import LoopSite
 
 

@@ -19,16 +19,13 @@ from ember_jit.compiler.building import (
     reserved_name,
     takes_self,
 )
-from ember_jit.compiler.codegen.chain import ChainCode, link_chain
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs
 from ember_jit.compiler.held import likeness, looking
 from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
-from ember_jit.compiler.passes.chain import fold
-from ember_jit.compiler.passes.chain_values import CannotFold
+from ember_jit.compiler.passes.chain_shape import why_no_chain
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.compiler.tracing.fallback import trace_unit
 from ember_jit.runtime.dispatch import Unit
-from ember_jit.runtime.guard import is_available
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.triage import has_loop
 
@@ -135,32 +132,17 @@ def _chain(
     live: Mapping[str, Any],
     clock: _Clock,
 ) -> CodeType | None:
-    """The code of a chain that can be computed in place, or None; the reason is in the artifacts.
-
-    Args:
-        unit, function, owner: as `compile_structurally` has them.
-        rest: what runs where the attempt is not made, or comes to nothing.
-        live: what stands in the constants of that.
-        clock: takes the time.
-    """
+    """The code of a chain that is computed in place, in front of `rest`; None, and nothing loaded, where there can be none."""
     artifacts = unit.artifacts
-    source = artifacts.source
-    if unit.bound or not takes_self(source, function, owner):
+    if unit.bound or not takes_self(artifacts.source, function, owner):
         return None
-    if not is_available():
-        artifacts.not_folded = "nothing is known of how this Python notes changes of classes"
+    artifacts.not_folded = why_no_chain(artifacts.source)
+    if artifacts.not_folded:
         return None
-    try:
-        chain = fold(unit.original, source, owner)
-    except CannotFold as reason:
-        artifacts.not_folded = str(reason)
-        return None
-    code = link_chain(unit, source, ChainCode(unit, chain, rest, live))
+    from ember_jit.compiler.chain_form import chain_form
+
+    code = chain_form(unit, owner, rest, live)
     clock.lap("chain")
-    if code is None:
-        artifacts.not_folded = "changes of its classes are not noted any more: there were too many"
-        return None
-    artifacts.chain = chain
     return code
 
 

@@ -231,7 +231,7 @@ class _Sibling(_Parent):
     pass
 
 
-def _trial(functions: Sequence[FunctionType] = ()) -> Guard | None:
+def _trial(functions: Sequence[Any] = ()) -> Guard | None:
     tags = [class_tag(each) for each in (_Child, _Sibling)]
     if None in tags:
         return None

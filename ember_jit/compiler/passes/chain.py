@@ -30,6 +30,7 @@ from types import CodeType, MemberDescriptorType
 from typing import Any, TypeGuard
 
 from ember_jit.compiler.passes.chain_classes import CLASS_NAMES, forward_of, is_readable
+from ember_jit.compiler.passes.chain_shape import said
 from ember_jit.compiler.passes.chain_values import (
     ARITHMETIC,
     COMPARISONS,
@@ -403,5 +404,4 @@ def _attribute(variable: str, name: str) -> ast.expr:
 
 def _said(node: ast.AST, frame: _Frame, what: str) -> str:
     """Why a line cannot be part of a chain."""
-    line = getattr(node, "lineno", 0)
-    return f"{what}, line {line}: `{frame.source.line(line)}`"
+    return said(what, getattr(node, "lineno", 0), frame.source)
