@@ -23,8 +23,6 @@ Invariants:
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import platform
 import struct
 import sys
@@ -68,14 +66,18 @@ def make_guard(
         functions: each with the code that it must have.
         code: the code that calls the guard.  Not kept alive: the guard is not to be called when it is gone.
     """
-    tag = class_tag(owner)
-    if tag is None or not is_available():
+    import ctypes
+
+    if not is_available():
         return None
+    tag = class_tag(owner)
+    if tag is None:
+        return None  # on 3.13+, a class that has changed a thousand times gets none any more
     table = struct.pack("<Q", tag.value)
     for each in classes:
         tag = class_tag(each)
         if tag is None:
-            return None  # on 3.13+, a class that has changed a thousand times gets none any more
+            return None
         table += _word(ctypes.addressof(tag), tag.value, _HALF)
     for function, expected in functions:
         table += _word(id(function) + _CODE, id(expected), _WHOLE)
@@ -103,7 +105,7 @@ def is_available() -> bool:
         return False
     try:
         return _notices_what_it_should() and (not _BY_THREAD or _sees_who_traces())
-    except OSError:
+    except (OSError, ImportError):  # ImportError: a subinterpreter that cannot have `ctypes`
         return False
 
 
@@ -182,6 +184,8 @@ def _pointer(address: int) -> bytes:
 
 
 def _address_of(function: str) -> int:
+    import ctypes
+
     return ctypes.cast(ctypes.pythonapi[function], ctypes.c_void_p).value or 0
 
 
@@ -192,6 +196,9 @@ def _definition() -> int:
     Raises:
         OSError: the system does not give such memory.
     """
+    import ctypes
+    import mmap
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
@@ -210,6 +217,8 @@ def _definition() -> int:
 
 def _builtin(owned: tuple[Any, ...]) -> Guard:
     """The guard as a builtin function, whose `__self__` is `owned`."""
+    import ctypes
+
     definition = _definition()
     make = ctypes.pythonapi["PyCFunction_NewEx"]  # by index: not the object that others configure
     make.restype = ctypes.py_object
@@ -219,30 +228,31 @@ def _builtin(owned: tuple[Any, ...]) -> Guard:
 
 
 # ---------------------------------------------------------------------- the trial
-class _Parent:
-    pass
+def _trial(owner: type, other: type, function: Any) -> Guard | None:
+    """A guard without a version of events: for `owner`, and `other`, and the code of `function`."""
+    import ctypes
 
-
-class _Child(_Parent):
-    pass
-
-
-class _Sibling(_Parent):
-    pass
-
-
-def _trial(functions: Sequence[Any] = ()) -> Guard | None:
-    tags = [class_tag(each) for each in (_Child, _Sibling)]
+    tags = [class_tag(each) for each in (owner, other)]
     if None in tags:
         return None
     table = struct.pack("<Q", tags[0].value)
     table += _word(ctypes.addressof(tags[1]), tags[1].value, _HALF)
-    for each in functions:
-        table += _word(id(each) + _CODE, id(each.__code__), _WHOLE)
-    return _builtin((table + _word(0, 0, 0), _Sibling, *functions))
+    table += _word(id(function) + _CODE, id(function.__code__), _WHOLE)
+    return _builtin((table + _word(0, 0, 0), other, function))
 
 
 def _notices_what_it_should() -> bool:
+    import ctypes
+
+    class Parent:
+        pass
+
+    class Child(Parent):
+        pass
+
+    class Sibling(Parent):
+        pass
+
     def function() -> Any:
         return lambda: None
 
@@ -254,48 +264,55 @@ def _notices_what_it_should() -> bool:
     ):
         return False
     changes: list[Callable[[], Any]] = [
-        lambda: setattr(_Child, "x", 1),
-        lambda: setattr(_Sibling, "x", 1),
-        lambda: setattr(_Parent, "x", 1),
+        lambda: setattr(Child, "x", 1),
+        lambda: setattr(Sibling, "x", 1),
+        lambda: setattr(Parent, "x", 1),
         lambda: setattr(function, "__code__", function.__code__.replace()),
     ]
     for change in changes:
-        guard = _trial([function])
-        if guard is None or guard(_Child()) is not True or guard(_Sibling()) is not False:
+        guard = _trial(Child, Sibling, function)
+        if guard is None or guard(Child()) is not True or guard(Sibling()) is not False:
             return False
         change()
-        if guard(_Child()) is not False:
+        if guard(Child()) is not False:
             return False
     return True
 
 
 def _sees_who_traces() -> bool:
     """Tried out on a thread of its own: the one at hand may be traced already."""
-    found: list[bool] = []
-    done = threading.Lock()
-    guard, receiver = _trial(), _Child()
-    if guard is None:
-        return False
+
+    class Other:
+        pass
+
+    class Receiver:
+        pass
 
     def nobody(*event: Any) -> None:
         return None
+
+    guard, receiver = _trial(Receiver, Other, nobody), Receiver()
+    if guard is None:
+        return False
+    found: list[bool] = []
+    done = threading.Lock()
 
     def work() -> None:
         try:
             for hook in (sys.settrace, sys.setprofile):
                 hook(None)
-                found.append(guard(receiver) is True)
+                found.append(guard(receiver))
                 hook(nobody)
-                found.append(guard(receiver) is False)
+                found.append(not guard(receiver))
                 hook(None)
-                found.append(guard(receiver) is True)
+                found.append(guard(receiver))
         finally:
             done.release()
 
     done.acquire()
     try:
         start_new_thread(work, ())
-    except RuntimeError:  # no thread to be had
+    except RuntimeError:  # there is no thread to be had
         return False
     with done:
         return found == [True] * 6

@@ -9,7 +9,6 @@ The offset is that of CPython 3.12 to 3.14, and the words around it must be what
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -46,6 +45,8 @@ def event_version(code: CodeType) -> EventVersion | None:
 
 
 def _at(address: int, size: int) -> int:
+    import ctypes
+
     return int.from_bytes(ctypes.string_at(address, size), "little")
 
 
