@@ -7,7 +7,10 @@ the plain program and on the compiled one; the records must be equal.
 
 from __future__ import annotations
 
+import bdb
 import gc
+import io
+import pdb
 import sys
 import textwrap
 import threading
@@ -19,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ember_jit import disable_structural_jit, explain, structural_jit
+from ember_jit import disable_structural_jit, explain, operators, structural_jit
 from ember_jit.runtime.dispatch import unit_of
 from ember_jit.runtime.guard import is_available
 from ember_jit.runtime.speculation import MISSES, Speculation
@@ -469,6 +472,76 @@ def test_who_watches_sees_every_operator(watching: Callable[[list[str]], Any]) -
         op(inputs={"v": 1, "kept": None})
         assert is_made(op, speculation), "nobody watches any more"
     assert speculation._misses == 0
+
+
+@folds
+def test_a_tracer_sees_the_events_of_plain_python_and_no_frame_of_ours() -> None:
+    """Calls, lines and returns; but for the frames of `Operator.__call__`, which straight calls do not have."""
+
+    def events(op: Any) -> list[Any]:
+        found: list[Any] = []
+
+        def trace(frame: Any, event: str, arg: Any) -> Any:
+            code = frame.f_code
+            if code.co_filename not in (__file__, operators.__file__):
+                found.append((event, code.co_filename, code.co_qualname, frame.f_lineno))
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            op(inputs={"v": 1, "kept": None})
+        finally:
+            sys.settrace(before)
+        return found
+
+    op, speculation, _ = chain()
+    plain = namespace(PROGRAM, "<chain>", decorate=lambda cls: cls)["Chain"]()
+    expected = events(plain)
+    assert len(expected) > 30
+    for _ in range(3):
+        op(inputs={"v": 1, "kept": None})  # nobody traces any more: looked at anew
+        assert is_made(op, speculation)
+        assert events(op) == expected
+
+
+class _Script(io.StringIO):
+    def __init__(self, commands: str) -> None:
+        super().__init__("\n".join(commands.split(";")) + "\n")
+
+
+@folds
+@pytest.mark.parametrize(
+    "commands", ["s;" * 60 + "c", "b Plus.forward;c;p inputs;n;r;s;c;p inputs;c", "s;n;n;n;n;n;r;c"]
+)
+def test_a_debugger_shows_what_it_shows_of_plain_python(
+    commands: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Letter by letter; frames of `Operator.__call__` are skipped, as those of a library are by those who wish."""
+
+    def session(op: Any, space: dict[str, Any]) -> str:
+        bdb.Breakpoint.clearBreakpoints()
+        shown = io.StringIO()
+        debugger = pdb.Pdb(
+            stdin=_Script(commands),
+            stdout=shown,
+            nosigint=True,
+            readrc=False,
+            skip=[operators.__name__],
+        )
+        debugger.use_rawinput = False
+        before = sys.gettrace()
+        try:
+            debugger.runcall(op, inputs={"v": 1, "kept": None})
+        finally:
+            sys.settrace(before)
+        return shown.getvalue()
+
+    op, _, space = chain()
+    plain = namespace(PROGRAM, "<chain>", decorate=lambda cls: cls)
+    expected = session(plain["Chain"](), plain)
+    assert "forward" in expected
+    assert session(op, space) == expected
 
 
 @folds

@@ -122,7 +122,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
 
 
 #: programs whose calls go straight to `forward`, some of them or all: no frame of `Operator.__call__` in between
-STRAIGHT = {"ExceptStar", "NestedUndecorated", "Notes", "RaisesAgain", "Straight"}
+STRAIGHT = {"Chain", "ExceptStar", "NestedUndecorated", "Notes", "RaisesAgain", "Straight"}
 
 
 @pytest.mark.parametrize("name", PLAIN)
