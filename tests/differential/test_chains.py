@@ -512,7 +512,7 @@ class _Script(io.StringIO):
 
 @folds
 @pytest.mark.parametrize(
-    "commands", ["s;" * 60 + "c", "b Plus.forward;c;p inputs;n;r;s;c;p inputs;c", "s;n;n;n;n;n;r;c"]
+    "commands", ["s;" * 60 + "c", "b Plus.forward;c;p inputs;n;c;p inputs;c", "s;n;n;n;n;n;r;c"]
 )
 def test_a_debugger_shows_what_it_shows_of_plain_python(
     commands: str, capsys: pytest.CaptureFixture[str]
