@@ -235,6 +235,116 @@ SCENARIOS = {
         one.__code__ = two.__code__
         call(1); call(2)
     """,
+    "defaults of all kinds": """
+        call(1)
+        def other(self, inputs={'v': 5, 'kept': 6}): return {'v': inputs['v'] - 1, 'kept': 0}
+        forward = space['Plus'].forward
+        forward.__kwdefaults__ = {'inputs': {'v': 9, 'kept': 9}}
+        call(1)
+        forward.__code__ = other.__code__
+        call(1)
+        forward.__defaults__ = other.__defaults__
+        call(1); raw({'v': 2, 'kept': 3}, op.a)
+        del forward.__defaults__
+        call(1)
+    """,
+    "the code of a body deep inside": """
+        call(1)
+        def other(self, *, inputs): return {'v': -1, 'kept': 0}
+        space['Inner'].forward.__code__ = other.__code__
+        call(1); call(2)
+    """,
+    "code replaced by its equal": """
+        call(1)
+        space['Plus'].forward.__code__ = space['Plus'].forward.__code__.replace()
+        call(1); call(2)
+    """,
+    "a class of operators gets a class of its own": """
+        class Meta(type):
+            def __setattr__(cls, name, value):
+                seen.append(name)
+                type.__setattr__(cls, name, value)
+        class Plus(space['Plus'], metaclass=Meta):
+            def forward(self, *, inputs): return {'v': inputs['v'] + 1000, 'kept': 1}
+        call(1); op.a = Plus(); call(1); call(2)
+        Plus.forward = lambda self, *, inputs: {'v': 0, 'kept': 0}
+        call(1)
+    """,
+    "a subclass is changed": """
+        class Sub(space['Plus']): pass
+        op.a = Sub()
+        call(1); call(2)
+        Sub.forward = lambda self, *, inputs: {'v': -1, 'kept': 0}
+        call(1); call(2)
+        del Sub.forward
+        call(1)
+    """,
+    "the class of the chain is changed": """
+        call(1)
+        space['Chain'].forward = lambda self, *, inputs: {'v': 0}
+        call(1)
+        del space['Chain'].forward
+        call(1)
+    """,
+    "the code of the chain is changed": """
+        call(1)
+        def other(self, *, inputs):
+            return {'v': inputs['v'], 'kept': 3}
+        space['Chain'].forward.__code__ = other.__code__
+        call(1); call(2)
+    """,
+    "a global that a body reads": """
+        exec('class Global(Operator):\\n    def forward(self, *, inputs):\\n        return {**inputs, "v": inputs["v"] + step}', space)
+        space['step'] = 5
+        op.a = space['Global']()
+        call(1); space['step'] = 6; call(1); del space['step']; call(1)
+    """,
+    "a class is replaced in the globals": """
+        call(1)
+        class Plus(Operator):
+            def forward(self, *, inputs): return {'v': 5, 'kept': 5}
+        space['Plus'] = Plus
+        call(1); op.a = Plus(); call(1)
+    """,
+    "in the middle of it all": """
+        class Sly(dict):
+            def __getitem__(self, key):
+                space['Slots'].forward = lambda self, *, inputs: {'v': seen.append('patched') or 3, 'kept': 4}
+                return dict.__getitem__(self, key)
+        call(1)
+        raw(Sly(v=1, kept=2)); call(1)
+    """,
+    "by another thread, between two calls": """
+        import threading
+        def patch():
+            space['Plus'].forward = lambda self, *, inputs: {'v': inputs['v'] + 7, 'kept': 0}
+        call(1)
+        other = threading.Thread(target=patch)
+        other.start(); other.join()
+        call(1); call(2)
+    """,
+    "an operator shadows its forward by a slot of its class": """
+        class Slotted(space['Plus']):
+            __slots__ = ('spare',)
+        op.a = Slotted()
+        call(1); call(2)
+        op.a.forward = lambda *, inputs: {'v': 70, 'kept': 0}
+        call(1)
+    """,
+    "dict of the operator is written to": """
+        call(1)
+        op.a.__dict__['forward'] = lambda *, inputs: {'v': 71, 'kept': 0}
+        call(1)
+        op.a.__dict__.clear()
+        call(1)
+        op.a.__dict__ = {'forward': lambda *, inputs: {'v': 72, 'kept': 0}}
+        call(1)
+    """,
+    "the dict of the chain is replaced": """
+        call(1)
+        op.__dict__ = {**op.__dict__, 'a': space['Slots']()}
+        call(1); call(2)
+    """,
     "defaults do not matter": "call(1); space['Plus'].forward.__kwdefaults__ = {'inputs': 9}; call(1)",
     "an attribute of the class": "call(1); space['Offset'].scale = 4; call(1); call(2)",
     "an attribute of the class becomes a property": """
