@@ -9,7 +9,8 @@ True while all of this holds, which CPython notes in memory and the guard compar
     no class has changed, nor a base        it is another after each change (`runtime.class_tags`)
     each function has the code it had       by the address of the code object
     nobody traces                           3.11: by the thread's state; 3.12+: by the version of the events for
-                                            which `code` was prepared when it was entered (`runtime.layout`)
+                                            which `code` was prepared when it was entered, and by what is
+                                            noted of the events of each body alone (`runtime.layout`)
 
 Only where it is known to work: CPython with the GIL on x86-64 Linux, with executable memory to be had and a trial
 passed.  Elsewhere `is_available` says no, and there are no chains.
@@ -35,7 +36,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from ember_jit.runtime.class_tags import class_tag
-from ember_jit.runtime.layout import event_version
+from ember_jit.runtime.layout import event_version, local_events
 
 Guard = Callable[[Any], bool]
 NEVER: Guard = ().__contains__
@@ -82,10 +83,16 @@ def make_guard(
     for function, expected in functions:
         table += _word(id(function) + _CODE, id(expected), _WHOLE)
     if not _BY_THREAD:
-        events = event_version(code)
-        if events is None:
+        version = event_version(code)
+        if version is None:
             return None
-        table += _word(events.address, events.now(), _WHOLE)
+        table += _word(version.address, version.now(), _WHOLE)
+        for body in (code, *(expected for _, expected in functions)):
+            words = local_events(body)
+            if words is None:
+                return None
+            for word in words:
+                table += _word(word.address, word.now(), _WHOLE)
     return _builtin((table + _word(0, 0, 0), *classes, *functions))
 
 

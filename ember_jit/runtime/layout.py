@@ -1,10 +1,10 @@
-"""The version of the tracing events, which CPython 3.12+ keeps in each code object and shows to nobody.
+"""Who is told of the events of a code object: what CPython 3.12+ keeps in it, and shows to nobody.
 
-    events = event_version(code)
-    events.now()        another number once a trace function, a profiler or events of a `sys.monitoring`
-                        tool have come or gone, and the code has been entered again
+    event_version(code)    a word that is another once a trace function, a profiler or events of a `sys.monitoring`
+                           tool have come or gone, and the code has been entered again
+    local_events(code)     words that are others once a tool is told of the events of this very code
 
-The offset is that of CPython 3.12 to 3.14, and the words around it must be what they should be: None elsewhere.
+The offsets are those of CPython 3.12 to 3.14, and the words around them must be what they should be: None elsewhere.
 """
 
 from __future__ import annotations
@@ -27,21 +27,37 @@ _KNOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class EventVersion:
-    """Where the version that a code object was last prepared for is kept: whoever reads it keeps the code alive."""
+class Word:
+    """Eight bytes in a code object: whoever reads them keeps the code alive."""
 
     address: int
 
     def now(self) -> int:
-        """The version."""
+        """What is there."""
         return _at(self.address, 8)
 
 
-def event_version(code: CodeType) -> EventVersion | None:
+def event_version(code: CodeType) -> Word | None:
     """The version of the tracing events that `code` was last prepared for."""
     if not _KNOWN or not _code_is_as_expected(code):
         return None
-    return EventVersion(id(code) + CodeType.__basicsize__ - _TO_BYTECODE)
+    return Word(id(code) + CodeType.__basicsize__ - _TO_BYTECODE)
+
+
+def local_events(code: CodeType) -> list[Word] | None:
+    """What changes when a tool asks for events of `code` alone; None if one is told of them now.
+
+    The first is the address of what CPython notes of them, which is 0 until somebody has asked for any event in this code; the
+    second, if there is such a note, begins with a byte for each event: the tools that are told of it.
+    """
+    version = event_version(code)
+    if version is None:
+        return None
+    note = Word(version.address + 8)
+    if not note.now():
+        return [note]
+    tools = Word(note.now())
+    return None if tools.now() else [note, tools]
 
 
 def _at(address: int, size: int) -> int:

@@ -569,6 +569,42 @@ def monitored(names: list[str]) -> Iterator[None]:
         monitoring.free_tool_id(tool)
 
 
+@contextmanager
+def monitored_body(names: list[str]) -> Iterator[None]:
+    """A tool that asks for the events of one body, and of no other code."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        pytest.skip("sys.monitoring came with Python 3.12")
+    monitoring.use_tool_id(4, "test")
+    events = monitoring.events
+    monitoring.register_callback(4, events.LINE, lambda code, line: names.append(code.co_qualname))
+    monitoring.set_local_events(4, BODY[0], events.LINE)
+    try:
+        yield
+    finally:
+        monitoring.set_local_events(4, BODY[0], 0)
+        monitoring.free_tool_id(4)
+
+
+BODY: list[CodeType] = []
+
+
+@folds
+def test_a_tool_that_looks_at_one_body_sees_it() -> None:
+    op, speculation, space = chain()
+    for name in ("Plus", "Chain", "Plus", "Inner"):
+        BODY[:] = [space[name].forward.__code__]
+        op(inputs={"v": 1, "kept": None})
+        assert is_made(op, speculation)
+        for _ in range(2):
+            names: list[str] = []
+            with monitored_body(names):
+                op(inputs={"v": 1, "kept": None})
+            assert f"{name}.forward" in names
+            op(inputs={"v": 1, "kept": None})
+            assert is_made(op, speculation), "nobody looks any more"
+
+
 @folds
 @pytest.mark.parametrize("watching", [traced, profiled, monitored])
 def test_who_watches_sees_every_operator(watching: Callable[[list[str]], Any]) -> None:

@@ -67,7 +67,9 @@ class ChainCode:
         text = ["try:", f" while _guard({receiver}):"]
         text += [f"  if _switch.used and {UNIT!r}.disabled.get(): break"]
         text += [f"  if not _guard({receiver}): break"]
-        text += [" pass"]  # gives the jump behind it a line: without, a debugger stops once more on the first
+        text += [
+            " pass"
+        ]  # gives the jump behind it a line: without, a debugger stops once more on the first
         text += [f"except {_EXPECTED!r} as _error:", " if not _chain.is_ours(_error): raise"]
         text += [" = ".join([*chain.variables, "_class", _BOUND, "None"])]
         text += [f"if not ({FOLLOWED}): _chain.missed({receiver})"]  # nobody is to see our frame
