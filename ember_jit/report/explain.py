@@ -156,7 +156,7 @@ def explanation_of(found: Survey) -> Explanation:
         _parts(found),
         tuple(stats.internal_errors),
         Runs(stats.runs, stats.issued, round(stats.compile_seconds * 1e3, 3), _stages(found)),
-        tuple(found.remarks),
+        (*found.remarks, *_why_not_computed(found)),
         _recorded(found),
         regions_of(found.artifacts.numeric),
         loops_of(found.artifacts.loops, found.artifacts.loops_left),
@@ -190,6 +190,20 @@ def _stages(found: Survey) -> dict[str, float]:
     return {name: round(seconds * 1e3, 3) for name, seconds in found.artifacts.timings.items()}
 
 
+def _computed(found: Survey) -> bool:
+    """Whether the function is a chain, whose attempt is still made."""
+    unit = found.unit
+    return found.artifacts.chain is not None and unit.stats.compiled and not unit.attempt_left_out
+
+
+def _why_not_computed(found: Survey) -> tuple[str, ...]:
+    """Why the calls of a function in which nothing overlaps are not computed in place."""
+    if found.status != status.COMPILED or found.artifacts.retire is not None or _computed(found):
+        return ()
+    why = found.unit.attempt_left_out or found.artifacts.not_folded
+    return (f"its operators are called, not computed in place: {why}",) if why else ()
+
+
 # ---------------------------------------------------------------------- the first line
 def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     ahead = sum(call.ahead for call in calls)
@@ -201,6 +215,13 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
         overlap = (
             f"nothing could overlap; {many} of {sites} calls {'goes' if many == 1 else 'go'} "
             "straight to the operator's `forward`"
+        )
+    if _computed(found):
+        assert found.artifacts.chain is not None
+        many = len(found.artifacts.chain.calls)
+        overlap = (
+            f"nothing could overlap; {many} of {sites} calls {'is' if many == 1 else 'are'} "
+            "computed in place, without the operator's frames"
         )
     if found.artifacts.kernels is not None:
         overlap = "nothing could overlap"

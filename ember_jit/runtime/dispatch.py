@@ -53,6 +53,22 @@ MISSES = 64  # straight calls that met another class, before a function runs pla
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
+class Switch:
+    """Whether `disable_structural_jit` has ever been used; until then nobody need ask for its context.
+
+    Attributes:
+        used: it has, and some context may have been copied while it was in force.
+    """
+
+    __slots__ = ("used",)
+
+    def __init__(self) -> None:
+        self.used = False
+
+
+SWITCH = Switch()
+
+
 @contextmanager
 def disable_structural_jit() -> Iterator[None]:
     """Run every compiled function plain while the block runs.
@@ -63,6 +79,7 @@ def disable_structural_jit() -> Iterator[None]:
         >>> with disable_structural_jit():
         ...     pass
     """
+    SWITCH.used = True
     token = _disabled.set(True)
     try:
         yield
@@ -163,6 +180,8 @@ class Unit:
         self.origin = ""  # the bundle that its code is from, if it is from one
         self.tracer: Any = None  # the tracing fallback, where that is what runs
         self.stub: CodeType | None = None
+        self.ordinary: CodeType | None = None  # what runs where a chain's attempt does not
+        self.attempt_left_out = ""  # why it makes none any more
         self.bound = False  # the first argument is `self`, although the function stands in no class
         self.meets_arrays = False  # its first call had arrays among its arguments
         self._compile = compiler
@@ -350,6 +369,18 @@ class Unit:
             self._alike[key] = weakref.ref(owner, lambda _: forget(key, None))
         except TypeError:
             pass  # it is looked at again, as often as receivers are
+
+    def without_attempt(self, reason: str) -> None:
+        """The chain's attempt has come to nothing too often: put the ordinary code in place."""
+        function = self.function()
+        if function is None or function.__code__ is not self._placed:
+            return
+        code = self.ordinary or self.original
+        if code is not self.original:
+            remember(code, self.original)
+        self._placed = code
+        put_code(function, code)
+        self.attempt_left_out = reason
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""
