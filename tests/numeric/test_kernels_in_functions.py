@@ -287,6 +287,43 @@ def test_fast_mode_is_close():
     x = np.random.default_rng(1).standard_normal(10_000)
     plain = (np.exp(-x * x) * np.sin(3 * x) + 2 * x).sum()
     assert f(x) == pytest.approx(plain, rel=1e-12)
+    (kernel,) = explain(f).regions[0].specialised
+    assert kernel.outcome.startswith("a fast kernel (exp, sin by polynomials), made in")
+
+
+def test_fast_mode_calls_numpys_loop_where_it_has_no_function_of_its_own():
+    @jit(numerics="fast")
+    def f(x, y):
+        return np.logaddexp(x * 2, y) + np.exp(np.cbrt(y))
+
+    y = np.random.default_rng(2).standard_normal(10_000)
+    plain = np.logaddexp(y[::-2] * 2, y[::2]) + np.exp(np.cbrt(y[::2]))
+    assert f(y[::-2].copy(), y[::2]) == pytest.approx(plain, rel=1e-12)
+    (kernel,) = explain(f).regions[0].specialised
+    assert kernel.outcome.startswith("a fast kernel (exp by polynomials), made in")
+
+
+def test_fast_mode_leaves_an_integer_divided_by_zero_to_numpy():
+    @jit(numerics="fast")
+    def f(x, y):
+        return (x + 1) // y + x
+
+    x, y = np.arange(20), np.ones(20, int)
+    assert f(x, y).tolist() == ((x + 1) // y + x).tolist()
+    y[3] = 0
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert f(x, y)[3] == 3
+
+
+def test_fast_mode_gives_no_warnings():
+    @jit(numerics="fast")
+    def f(x):
+        return np.log(x - 1) / x
+
+    x = np.array([0.0, 1.0, 2.0])
+    f(x + 1)
+    with np.errstate(divide="raise", invalid="raise"):
+        assert np.isnan(f(x)[0]) and f(x)[1] == -np.inf
 
 
 def test_a_bad_mode_is_refused_with_the_good_ones():

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ember_jit.ir.program import FLOATS, REDUCTIONS, TRANSCENDENTAL, Program
+from ember_jit.ir.program import FLOATS, REDUCTIONS, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,7 @@ class Schedule:
 
     def by_loop(self, node: int) -> bool:
         """Whether the node is computed by NumPy's inner loop."""
-        found = self.program.nodes[node]
-        return (
-            self.program.numerics == "strict"
-            and found.op in TRANSCENDENTAL
-            and found.dtype in FLOATS
-        )
+        return self.program.by_loop(self.program.nodes[node])
 
     def targets(self, one: Pass) -> list[int]:
         """The nodes that a pass needs for each element."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ember_jit.compiler.kernels import exponentials, logarithms, trigonometry
+from ember_jit.compiler.kernels import exponentials, inverses, logarithms, trigonometry
 from ember_jit.compiler.kernels.algebra import Algebra
 from ember_jit.compiler.kernels.elementwise import Context, cast
 
@@ -24,10 +24,15 @@ APPROXIMATIONS: Final[dict[str, Callable[..., str]]] = {
     "sin": trigonometry.sin,
     "cos": trigonometry.cos,
     "tan": trigonometry.tan,
+    "arcsin": inverses.arcsin,
+    "arccos": inverses.arccos,
+    "arctan": inverses.arctan,
+    "arctan2": inverses.arctan2,
+    "hypot": inverses.hypot,
 }
 """Operation -> what writes it, given an `Algebra` and the arguments."""
 
-IN_DOUBLE: Final = frozenset({"power", "tan", "sinh", "cosh"})
+IN_DOUBLE: Final = frozenset({"power", "tan", "sinh", "cosh", "hypot"})
 """Those that floats get by way of doubles."""
 
 

@@ -27,4 +27,9 @@ WEIGHTS: Final[dict[str, int]] = {
     "sin": 25,
     "cos": 25,
     "tan": 40,
+    "arcsin": 40,
+    "arccos": 45,
+    "arctan": 45,
+    "arctan2": 55,
+    "hypot": 30,
 }
