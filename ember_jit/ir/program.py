@@ -197,6 +197,15 @@ class Program:
         calls = TRANSCENDENTAL if self.numerics == "strict" else UNAPPROXIMATED
         return node.op in calls and node.dtype in FLOATS
 
+    def approximated(self, node: Node) -> bool:
+        """Whether the node is one of fast mode's own functions."""
+        return (
+            self.numerics == "fast"
+            and node.op in TRANSCENDENTAL
+            and node.dtype in FLOATS
+            and not self.by_loop(node)
+        )
+
     def loops(self) -> tuple[tuple[str, str], ...]:
         """NumPy's inner loops that the kernel calls: (ufunc, type), in the order of the table.
 
@@ -372,6 +381,10 @@ class Builder:
         result = REDUCTIONS[name].result
         dtype = {"bool": BOOL, "index": INDEX}.get(result) or self.dtype(arg)
         return self._add(Node(name, (arg,), dtype, block, rank))
+
+    def node(self, node: Node) -> int:
+        """A node as it is."""
+        return self._add(node)
 
     def dtype(self, node: int) -> str:
         return self._nodes[node].dtype

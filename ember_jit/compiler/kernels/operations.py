@@ -17,7 +17,7 @@ from ember_jit.compiler.kernels.elementwise import (
 from ember_jit.compiler.kernels.machine import Machine
 from ember_jit.compiler.kernels.nans import ambiguous
 from ember_jit.compiler.kernels.schedule import Schedule
-from ember_jit.compiler.kernels.special import APPROXIMATIONS, approximate
+from ember_jit.compiler.kernels.special import approximate
 from ember_jit.compiler.kernels.text import VALUE, Text, size
 from ember_jit.ir.program import BOOL, FLOATS, Program
 
@@ -27,16 +27,16 @@ cache, and the call's cost is spread thin."""
 
 
 def lanes_of(program: Program, schedule: Schedule, machine: Machine) -> int:
-    """Elements a vector: as many of the widest type as fill a register, or two; eight for pairwise sums.
+    """Elements a vector: as many of their widest type as fill a register, or two; eight for pairwise sums.
 
     Approximations are long chains of instructions: two registers side by side keep the processor busy, and
     load their coefficients once.
     """
     if any(schedule.pairwise(i) for i, node in enumerate(program.nodes) if node.op == "sum"):
         return 8
-    widest = max(size(node.dtype) for node in program.nodes)
-    chains = any(node.op in APPROXIMATIONS and node.dtype in FLOATS for node in program.nodes)
-    registers = 2 if program.numerics == "fast" and chains else 1
+    elements = [node.dtype for node in program.nodes if node.rank == "element"]
+    widest = max(map(size, elements), default=8)
+    registers = 2 if any(program.approximated(node) for node in program.nodes) else 1
     return max(2, min(32, registers * machine.vector_bytes // widest))
 
 
