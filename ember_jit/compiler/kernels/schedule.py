@@ -168,7 +168,9 @@ class Schedule:
 
     def _keep_approximations(self) -> None:
         """Have the pass that first needs a function of fast mode store it, for the others."""
-        passes = {(p, at): one for p, f in enumerate(self.phases) for at, one in enumerate(f.passes)}
+        passes = {
+            (p, at): one for p, f in enumerate(self.phases) for at, one in enumerate(f.passes)
+        }
         since: dict[int, tuple[int, int]] = {}
         for node in reversed(range(len(self.program.nodes))):  # what is made of others first
             if not self.program.approximated(self.program.nodes[node]):
