@@ -31,6 +31,7 @@ from benchmarks.harness import (
 )
 from benchmarks.numeric_cases import CASES, Case, inputs_of
 from benchmarks.numeric_peers import PEERS, contenders_of
+from ember_jit import explain
 from ember_jit.testing import wait_for_kernels
 
 NOT_SLOWER = Bar("strict, times NumPy's time, the worst of all", 1.05)
@@ -50,16 +51,20 @@ def measure(case: Case, size: int, dtype: str, repeat: int) -> dict[str, Any]:
     wait_for_kernels()
     strict, fast = (calls[name](inputs=inputs) for name in ("strict", "fast"))
     scale = float(np.max(np.abs(known)))
+    identical = known.dtype == strict.dtype and known.tobytes() == strict.tobytes()
+    close = bool(np.allclose(fast, known, rtol=CLOSE[dtype], atol=CLOSE[dtype] * scale))
+    del known, strict, fast
     loops_ = calibrate(calls["numpy"], inputs, SECONDS)
     taken = interleave(
-        [Contender(name, call, inputs, loops_) for name, call in calls.items()], repeat
+        [Contender(name, call, inputs, loops_, keep=False) for name, call in calls.items()], repeat
     )
     return {
         "case": case.name,
+        "plain": [name for name in ("strict", "fast") if not _is_native(calls[name])],
         "size": size,
         "dtype": dtype,
-        "identical": known.dtype == strict.dtype and known.tobytes() == strict.tobytes(),
-        "close": bool(np.allclose(fast, known, rtol=CLOSE[dtype], atol=CLOSE[dtype] * scale)),
+        "identical": identical,
+        "close": close,
         "seconds": {name: median(samples.seconds) for name, samples in taken.items()},
         "ratios": {
             name: paired_ratio(samples.seconds, taken["numpy"].seconds)
@@ -71,6 +76,12 @@ def measure(case: Case, size: int, dtype: str, repeat: int) -> dict[str, Any]:
             if name in taken
         },
     }
+
+
+def _is_native(compiled: Any) -> bool:
+    """Whether the call's arrays got a kernel, and it is used: one that NumPy beat when it was tried is not."""
+    (region,) = explain(compiled).regions
+    return not region.left and all(each.outcome.startswith("a ") for each in region.specialised)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +129,7 @@ def _text(results: list[dict[str, Any]]) -> str:
         [
             f"{result['case']} {result['dtype']} {result['size']}",
             *(_cell(result, name) for name in names),
-            ("" if result["identical"] else "strict DIFFERS ") + ("" if result["close"] else "fast is FAR OFF"),
+            _remark(result),
         ]
         for result in results
     ]  # fmt: skip
@@ -136,6 +147,12 @@ def _text(results: list[dict[str, Any]]) -> str:
             ratio = result["to_peers"].get("numba")
             lines.append(TEN_TIMES.line(1 / ratio if ratio else None))
     return "\n".join(lines)
+
+
+def _remark(result: Mapping[str, Any]) -> str:
+    said = [f"{name} got no kernel" for name in result["plain"]]
+    said += [] if result["identical"] else ["strict DIFFERS"]
+    return ", ".join(said + ([] if result["close"] else ["fast is FAR OFF"]))
 
 
 def _loops_text(results: list[dict[str, Any]]) -> str:

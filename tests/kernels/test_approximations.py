@@ -54,3 +54,22 @@ def test_against_mpmath(name):
     for arrays in ([*sampled], [*hard[0]]):
         found = worst(name, arrays, exact(name, *arrays))
         assert found[0] <= BOUND, found
+
+
+def test_what_is_a_number_of_the_type_comes_out_as_that():
+    exponents = np.arange(-300.0, 301)
+    assert np.array_equal(fast("log10", "d")(10.0**exponents), exponents)
+    exponents = np.arange(-1074.0, 1024)
+    assert np.array_equal(fast("exp2", "d")(exponents), 2.0**exponents)
+    assert np.array_equal(fast("log2", "d")(2.0**exponents), exponents)
+    base, power = (
+        each.ravel().copy() for each in np.meshgrid(np.arange(-99.0, 100), np.arange(8.0))
+    )
+    assert np.array_equal(fast("power", "d")(base, power), np.power(base, power))
+
+
+def test_sines_and_cosines_stay_within_one():
+    x = np.random.default_rng(2).uniform(-1e6, 1e6, 100_000)
+    for dtype in "fd":
+        for name in ("sin", "cos"):
+            assert np.abs(fast(name, dtype)(x.astype(dtype))).max() <= 1

@@ -178,6 +178,12 @@ LN2: Final = {
 }
 """log(2) in two parts; the first is so short that an exponent times it is exact."""
 
+LOG10_2: Final = {
+    "d": (0.30102999566383914, 1.42050232272661e-13),
+    "f": (0.301025390625, 4.605039066518657e-06),
+}
+"""log(2) to base 10, likewise."""
+
 TWO_OVER_PI: Final = (
     0xA2F9836E4E441529,
     0xFC2757D1F534DDC0,

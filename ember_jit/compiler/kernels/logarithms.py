@@ -10,8 +10,7 @@ import math
 import struct
 
 from ember_jit.compiler.kernels.algebra import Algebra
-from ember_jit.compiler.kernels.coefficients import LN2, LOG, LOG_TAIL
-from ember_jit.compiler.kernels.exponentials import exp_core
+from ember_jit.compiler.kernels.coefficients import EXP, LN2, LOG, LOG10_2, LOG_TAIL
 
 TINY = {"d": 2.0**-1022, "f": 2.0**-126}
 
@@ -73,22 +72,23 @@ def log(f: Algebra, x: str) -> str:
     return _finish(f, x, _log_of(f, k, f.sub(m, f.number(1.0))), 0.0)
 
 
-def _log_to_base(f: Algebra, x: str, base: float) -> str:
+def _log_to_base(f: Algebra, x: str, base: float, of_two: tuple[float, float]) -> str:
+    """k log(2) + log(m) to another base; the first part of `of_two`, times k, is exact."""
     k, m = split(f, x)
     natural = _log_of(f, f.number(0.0), f.sub(m, f.number(1.0)))
-    whole = f.mul(k, f.number(math.log(2, base) if base != 2 else 1.0))
-    result = f.fma(natural, f.number(1 / math.log(base)), whole)
+    whole, rest = f.mul(k, f.number(of_two[0])), f.mul(k, f.number(of_two[1]))
+    result = f.add(whole, f.fma(natural, f.number(1 / math.log(base)), rest))
     return _finish(f, x, result, 0.0)
 
 
 def log2(f: Algebra, x: str) -> str:
     """The logarithm to base 2; exact for powers of two."""
-    return _log_to_base(f, x, 2.0)
+    return _log_to_base(f, x, 2.0, (1.0, 0.0))
 
 
 def log10(f: Algebra, x: str) -> str:
     """The logarithm to base 10."""
-    return _log_to_base(f, x, 10.0)
+    return _log_to_base(f, x, 10.0, LOG10_2[f.dtype])
 
 
 def log1p(f: Algebra, x: str) -> str:
@@ -124,10 +124,11 @@ def power(f: Algebra, x: str, y: str) -> str:
     r = f.fma(n, f.number(-LN2["d"][0]), bounded)
     r_low = f.fma(n, f.number(-LN2["d"][1]), error)
     r, r_low = f.two_sum(r, r_low)
-    p = exp_core(f, r)
-    p = f.fma(p, r_low, p)
+    # 1 + r exactly, and what is small beside it: powers that are numbers of the type come out as these.
+    near, lost = f.fast_sum(f.number(1.0), r)
+    rest = f.fma(f.mul(r, r), f.polynomial(r, EXP["d"]), f.fma(r_low, near, lost))
     first, second = f.halves(whole)
-    return _power_cases(f, x, y, a, f.mul(f.mul(p, first), second))
+    return _power_cases(f, x, y, a, f.mul(f.mul(f.add(near, rest), first), second))
 
 
 def _long_log(f: Algebra, a: str) -> tuple[str, str]:
