@@ -6,12 +6,19 @@ from native import run
 from reference import same_bits
 
 from ember_jit.compiler import kernels
+from ember_jit.compiler.kernels.machine import Machine, host
 from ember_jit.compiler.kernels.relaxed import relaxed
 from ember_jit.compiler.kernels.schedule import Schedule
 from ember_jit.ir.program import Builder
-from tests.numeric.accuracy import BOUND, errors
+from tests.numeric.accuracy import BOUND, FUNCTIONS, errors
 
 pytestmark = pytest.mark.numeric
+AVX512 = Machine(
+    "x86_64-unknown-linux-gnu",
+    "skylake-avx512",
+    "+sse4.1,+avx,+avx2,+fma,+avx512f,+avx512dq,+avx512vl,+avx512bw",
+)
+WITHOUT_FMA = Machine("x86_64-unknown-linux-gnu", "x86-64", "+sse2,+sse4.1,-fma")
 LONGER = {"f": "d", "d": np.longdouble}
 
 
@@ -76,3 +83,15 @@ def test_reductions_in_any_order(name, count):
     assert result == 0
     assert found == pytest.approx(getattr(np, name)(values), rel=1e-13)
     assert same_bits(run(program, [values], (1, count), at_end=False)[1][0], found)
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_machines(name, dtype):
+    """Wider vectors compile, where the processor is of that kind; without fused operations there is no kernel."""
+    build = Builder("fast")
+    args = [build.input(dtype) for _ in range(getattr(np, name).nin)]
+    program = build.program(build.op(name, *args))
+    assert kernels.supported(program, WITHOUT_FMA) == f"{name} needs a fused multiply-add"
+    if host().x86:
+        assert kernels.compile_object(program, AVX512)
