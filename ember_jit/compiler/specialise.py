@@ -74,11 +74,15 @@ def specialiser(
         began = time.perf_counter()
         region: NumericRegion = site.region
         outputs = result_steps(region)
-        try:
-            seen = [seen_as(each, site.ndarray) for each in args]
-            forms = [typed(region, outputs, seen, mode) for mode in modes]
-        except Unfit as reason:
-            return str(reason)
+        forms, reasons = [], []
+        for mode in modes:
+            try:
+                seen = [seen_as(each, site.ndarray) for each in args]
+                forms.append(typed(region, outputs, seen, mode))
+            except Unfit as reason:
+                reasons.append(str(reason))
+        if not forms:
+            return reasons[0]
         making = Making(region, forms, emit)
         making.seconds = time.perf_counter() - began
         for form in forms:

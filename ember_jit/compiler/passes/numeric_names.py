@@ -59,7 +59,7 @@ REDUCTIONS = {
     "var": "var",
     "std": "std",
 }
-METHODS = frozenset(REDUCTIONS) - {"amax", "amin"} | {"astype"}
+METHODS = frozenset(REDUCTIONS) - {"amax", "amin"} | {"astype", "clip"}
 #: ufuncs that NumPy does not have
 _NOT_NUMPYS = frozenset({"erf", "sigmoid"})
 
@@ -82,6 +82,9 @@ def _functions(numpy: ModuleType) -> dict[int, tuple[Any, str, str]]:
     for name, reduction in REDUCTIONS.items():
         found[id(space[name])] = (space[name], "reduction", reduction)
     found[id(space["where"])] = (space["where"], "where", "where")
+    found[id(space["clip"])] = (space["clip"], "clip", "clip")
+    norm = space["linalg"].norm
+    found[id(norm)] = (norm, "reduction", "norm")
     found[id(builtins.abs)] = (builtins.abs, "elementwise", "absolute")
     return found
 
