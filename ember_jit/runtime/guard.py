@@ -67,32 +67,27 @@ def make_guard(
         functions: each with the code that it must have.
         code: the code that calls the guard.  Not kept alive: the guard is not to be called when it is gone.
     """
-    import ctypes
-
     if not is_available():
         return None
-    tag = class_tag(owner)
-    if tag is None:
-        return None  # on 3.13+, a class that has changed a thousand times gets none any more
-    table = struct.pack("<Q", tag.value)
-    for each in classes:
-        tag = class_tag(each)
-        if tag is None:
-            return None
-        table += _word(ctypes.addressof(tag), tag.value, _HALF)
+    tags = [_tag(each) for each in (owner, *classes)]
+    if not all(tags):
+        return None
+    table = struct.pack("<Q", tags[0])
+    for each, tag in zip(classes, tags[1:], strict=True):
+        table += _word(id(each) + _TAG, tag, _HALF)
     for function, expected in functions:
         table += _word(id(function) + _CODE, id(expected), _WHOLE)
     if not _BY_THREAD:
         version = event_version(code)
         if version is None:
             return None
-        table += _word(version.address, version.now(), _WHOLE)
+        table += _word(version.address, version.value, _WHOLE)
         for body in (code, *(expected for _, expected in functions)):
             words = local_events(body)
             if words is None:
                 return None
             for word in words:
-                table += _word(word.address, word.now(), _WHOLE)
+                table += _word(word.address, word.value, _WHOLE)
     return _builtin((table + _word(0, 0, 0), *classes, *functions))
 
 
@@ -114,6 +109,12 @@ def is_available() -> bool:
         return _notices_what_it_should() and (not _BY_THREAD or _sees_who_traces())
     except (OSError, ImportError):  # ImportError: a subinterpreter that cannot have `ctypes`
         return False
+
+
+def _tag(kind: type) -> int:
+    """The version tag of a class; 0 if it has none, as on 3.13+ one that has changed a thousand times."""
+    found = class_tag(kind)
+    return 0 if found is None else int(found.value)  # read once: it may be lost meanwhile
 
 
 def _word(address: int, expected: int, mask: int) -> bytes:
@@ -237,13 +238,10 @@ def _builtin(owned: tuple[Any, ...]) -> Guard:
 # ---------------------------------------------------------------------- the trial
 def _trial(owner: type, other: type, function: Any) -> Guard | None:
     """A guard without a version of events: for `owner`, and `other`, and the code of `function`."""
-    import ctypes
-
-    tags = [class_tag(each) for each in (owner, other)]
-    if None in tags:
+    tags = [_tag(owner), _tag(other)]
+    if not all(tags):
         return None
-    table = struct.pack("<Q", tags[0].value)
-    table += _word(ctypes.addressof(tags[1]), tags[1].value, _HALF)
+    table = struct.pack("<Q", tags[0]) + _word(id(other) + _TAG, tags[1], _HALF)
     table += _word(id(function) + _CODE, id(function.__code__), _WHOLE)
     return _builtin((table + _word(0, 0, 0), other, function))
 

@@ -28,9 +28,15 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Eight bytes in a code object: whoever reads them keeps the code alive."""
+    """Eight bytes in a code object, and what they were: whoever reads them again keeps the code alive."""
 
     address: int
+    value: int
+
+    @classmethod
+    def at(cls, address: int) -> Word:
+        """The word at an address, read once."""
+        return cls(address, _at(address, 8))
 
     def now(self) -> int:
         """What is there."""
@@ -41,7 +47,7 @@ def event_version(code: CodeType) -> Word | None:
     """The version of the tracing events that `code` was last prepared for."""
     if not _KNOWN or not _code_is_as_expected(code):
         return None
-    return Word(id(code) + CodeType.__basicsize__ - _TO_BYTECODE)
+    return Word.at(id(code) + CodeType.__basicsize__ - _TO_BYTECODE)
 
 
 def local_events(code: CodeType) -> list[Word] | None:
@@ -53,11 +59,11 @@ def local_events(code: CodeType) -> list[Word] | None:
     version = event_version(code)
     if version is None:
         return None
-    note = Word(version.address + 8)
-    if not note.now():
+    note = Word.at(version.address + 8)
+    if not note.value:
         return [note]
-    tools = Word(note.now())
-    return None if tools.now() else [note, tools]
+    tools = Word.at(note.value)
+    return None if tools.value else [note, tools]
 
 
 def _at(address: int, size: int) -> int:

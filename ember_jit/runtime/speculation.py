@@ -154,13 +154,13 @@ class Speculation:
     def _renew(self) -> bool:
         """Look at everything anew; whether the attempt may be made from now on.
 
-        The guard is made before the looking: it does not hold if anything changes in between.
+        The guard is made before the looking: it does not hold if anything changes in between, or somebody comes to trace.
         """
         premises, owner, code = self.premises, self.premises.owner(), self._code()
-        if owner is None or code is None or self._is_traced():
+        if owner is None or code is None:
             return False
         guard = make_guard(owner, premises.classes, premises.functions, code)
-        if guard is None or not premises.hold():
+        if guard is None or self._is_traced() or not premises.hold():
             return False
         self.guard = guard
         return True
