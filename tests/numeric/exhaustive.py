@@ -87,7 +87,7 @@ def _quickly(name: str, arrays: list[Any]) -> tuple[int, Worst]:
 def _float64(name: str, count: int) -> Iterator[tuple[int, Worst]]:
     hard = hard_cases(name, "d")
     yield hard[0].size, _worst(fast(name, "d")(*hard), exact(name, *hard), hard)
-    for seed in range(10 * count // CHUNK):
+    for seed in range(-(-10 * count // CHUNK)):
         arrays = samples(name, "d", CHUNK, np.random.default_rng(seed))
         yield arrays[0].size, _worst(fast(name, "d")(*arrays), longer(name, *arrays), arrays)
     for seed in range(max(1, count // 10_000)):
