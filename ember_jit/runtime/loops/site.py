@@ -26,7 +26,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.runtime import background, debugged
+from ember_jit.runtime import background
 from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.tried import TriedFirst, error_state, missed
 
@@ -112,7 +112,6 @@ class LoopSite(TriedFirst):
         made: what was compiled, by kinds of arguments.
     """
 
-    watched: Callable[[], Any]
     unready = (NameError, AttributeError)
 
     def __init__(
@@ -130,7 +129,6 @@ class LoopSite(TriedFirst):
         self._plain = plain
         self.errors: Callable[[], Any] = _nothing
         self.calm: Any = None
-        self.watched = debugged.watcher
         self._unknown = 0
         self._rest = 0  # calls in which nothing is looked at
         self._until = 0.0  # the same in time, while something is being compiled
