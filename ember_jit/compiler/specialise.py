@@ -6,10 +6,10 @@ bit, or whose kernel is no quicker than NumPy on the very values at hand, gets n
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,12 +21,8 @@ from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
 from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
-from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime import trial
 from ember_jit.runtime.numeric import Kernel, Site, describe
-
-TRIED = 1 << 16  # elements: on about so many a kernel is timed against NumPy before it is used
-_ROUNDS = 3
-_NO_SLOWER = 0.95  # what NumPy may take, relative to the kernel: timing is never exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +108,16 @@ class Making:
         self.seconds += time.perf_counter() - began
 
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
-        """The kernel, unless NumPy is quicker on these values or on more like them."""
+        """The kernel, tried on these values and on more like them."""
         if isinstance(self.entry, str):
             if self.entry == WITHOUT_LLVMLITE:
                 load("llvmlite", "llvmlite.binding")  # warns once, here: this is the user's thread
             return self.entry
-        speedup = _tried(self.entry, self.region, result_steps(self.region), args, self.made)
-        if speedup is not None and speedup < _NO_SLOWER:
-            return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
-        return Kernel(self.entry, describe(args), Details(self.made, self.seconds * 1e3, speedup))
+        region, made = self.region, self.made
+        plain = partial(plain_function, region, result_steps(region))
+        gain = trial.speedup(self.entry, plain, args, made.space, made.input_axes)
+        details = Details(made, self.seconds * 1e3, gain)
+        return Kernel(self.entry, describe(args), details, trial.why_slow(gain))
 
 
 def seen_as(value: Any, array: type) -> Seen:
@@ -143,61 +140,3 @@ def seen_as(value: Any, array: type) -> Seen:
     if isinstance(value, numpy.generic) and value.dtype.char in DTYPES and kind is value.dtype.type:
         return Seen("numpy", value.dtype.char)
     raise Unfit(f"a {kind.__name__}")
-
-
-def _tried(
-    entry: Callable[..., Any],
-    region: NumericRegion,
-    outputs: Sequence[int],
-    args: tuple[Any, ...],
-    found: Typed,
-) -> float | None:
-    """How many times as fast as NumPy the kernel is: on these values if they are few, and on some ten thousand like them.
-
-    The smaller of the two; None if neither could be tried (the arithmetic raises flags, for one).
-    """
-    if TRIED < 0:
-        return None
-    plain = plain_function(region, outputs)
-    sizes = dict(_lengths(args, found))
-    speedups = []
-    if math.prod(sizes[axis] for axis in found.space) < TRIED:
-        speedups.append(_raced(entry, plain, args))
-    speedups.append(_raced(entry, plain, _sample(args, found, sizes)))
-    return min((each for each in speedups if each is not None), default=None)
-
-
-def _raced(
-    entry: Callable[..., Any], plain: Callable[..., Any], args: tuple[Any, ...]
-) -> float | None:
-    import numpy
-
-    with numpy.errstate(all="ignore"):
-        if entry(*args) is MISS:
-            return None
-        times: dict[Any, list[float]] = {entry: [], plain: []}
-        for _ in range(_ROUNDS):
-            for function, taken in times.items():
-                began = time.perf_counter_ns()
-                function(*args)
-                taken.append(time.perf_counter_ns() - began)
-    return min(times[plain]) / max(min(times[entry]), 1)
-
-
-def _lengths(args: tuple[Any, ...], found: Typed) -> Iterator[tuple[int, int]]:
-    """The length of each axis."""
-    for value, axes in zip(args, found.input_axes, strict=True):
-        yield from zip(axes, getattr(value, "shape", ()), strict=False)
-
-
-def _sample(args: tuple[Any, ...], found: Typed, sizes: dict[int, int]) -> tuple[Any, ...]:
-    """Values like these, of about `TRIED` elements: the first axis is cut short, or repeated."""
-    first = found.space[0]
-    wanted = max(1, TRIED // max(math.prod(sizes[axis] for axis in found.space[1:]), 1))
-    out = []
-    for value, axes in zip(args, found.input_axes, strict=True):
-        if first in axes:
-            at = axes.index(first)
-            value = value.take(range(wanted), axis=at, mode="wrap")
-        out.append(value)
-    return tuple(out)

@@ -41,12 +41,14 @@ class Kernel:
     Attributes:
         entry: takes the inputs; returns the result, a tuple of several, or `MISS`.
         seen: what the inputs were, for the reader.
-        details: what the compiler knows of it, for reports.
+        details: what the compiler knows of it, for reports and bundles.
+        slow: why it is not used: NumPy is quicker; or empty.
     """
 
     entry: Callable[..., Any]
     seen: tuple[str, ...]
     details: Any
+    slow: str = ""
 
 
 class Making(Protocol):
@@ -81,6 +83,7 @@ class Site(TriedFirst):
     Attributes:
         kernels: what was made.
         refused: what was not, and why, by what the inputs were.
+        met: all that was made, used or not, by `key_text` of what it was made for.
     """
 
     type_of = type
@@ -98,6 +101,7 @@ class Site(TriedFirst):
         super().__init__(region, disabled, report, left_off)
         self.kernels: list[Kernel] = []
         self.refused: dict[tuple[str, ...], str] = {}
+        self.met: dict[str, Kernel] = {}
         self.flagged = 0  # calls whose arithmetic raised a flag: NumPy made them again
         self.ndarray: Any = None
         self.calm: Any = self  # the error state in which an underflow is ignored
@@ -217,8 +221,10 @@ class Site(TriedFirst):
     ) -> Any:
         if made is None:
             return _PENDING
-        if isinstance(made, str):
-            self.refused[describe(args)] = made
+        if isinstance(made, Kernel):
+            self.met[key_text(key)] = made
+        if isinstance(made, str) or made.slow:
+            self.refused[describe(args)] = made if isinstance(made, str) else made.slow
             self._known[key] = None
             return None
         self._known[key] = made
@@ -244,11 +250,25 @@ def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
     for each in args:
         kind = type(each)
         if kind is array:
-            shape = tuple(-1 if n == 1 else lengths.setdefault(n, len(lengths)) for n in each.shape)
+            shape = tuple(
+                -n if n <= 1 else lengths.setdefault(n, 1 + len(lengths)) for n in each.shape
+            )
             found.append((each.dtype, shape, each.flags.num & 0x101))
         else:
             found.append(kind)
     return tuple(found)
+
+
+def key_text(key: tuple[Any, ...]) -> str:
+    """A key as text that is the same in every process."""
+    words = []
+    for each in key:
+        if isinstance(each, type):
+            words.append(f"{each.__module__}.{each.__qualname__}")
+        else:
+            dtype, shape, flags = each
+            words.append(f"{dtype.str}{dtype.char}[{','.join(map(str, shape))}]{flags:x}")
+    return " ".join(words)
 
 
 def describe(args: tuple[Any, ...]) -> tuple[str, ...]:

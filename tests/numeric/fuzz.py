@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ember_jit import jit
-from ember_jit.compiler import native_code, specialise
-from ember_jit.runtime import background
+from ember_jit.compiler import native_code
+from ember_jit.runtime import background, trial
 from ember_jit.runtime.dispatch import unit_of
 from tests.numeric import inputs, outcomes, programs
 
@@ -77,7 +77,7 @@ def main() -> int:
     first, last = map(int, options.seeds.split(":"))
     # kernels are neither raced against NumPy first nor kept: every one of them is what is tested
     background.is_on = lambda: False
-    specialise.TRIED = -1
+    trial.TRIED = -1
     native_code.kept = lambda program, signature: None
     native_code.keep = lambda program, parts: False
     counts: Counter[str] = Counter()
