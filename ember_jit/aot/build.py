@@ -13,6 +13,7 @@ import ast
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from inspect import signature
 from pathlib import Path
 from types import CodeType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
@@ -24,6 +25,7 @@ from ember_jit.aot.fingerprint import Fingerprints, NotPortable
 from ember_jit.aot.loader import Bundle, class_at, read
 from ember_jit.aot.manifest import (
     DEFERS,
+    MACHINE,
     OVERLAPS,
     PLAIN,
     STRAIGHT,
@@ -36,6 +38,8 @@ from ember_jit.aot.manifest import (
     shaping,
 )
 from ember_jit.aot.reach import decorated_within
+from ember_jit.aot.site_records import SiteRecords
+from ember_jit.aot.sites import made_here
 from ember_jit.compiler import answers, driver
 from ember_jit.compiler.analysis import registry
 from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
@@ -46,26 +50,40 @@ from ember_jit.compiler.codegen.link import (
     program_text,
 )
 from ember_jit.compiler.deferral import deferring_code
+from ember_jit.compiler.source import source_of
+from ember_jit.compiler.weaving import woven
 from ember_jit.errors import BundleError, ConstructionError, NotAnOperatorError
-from ember_jit.report.dump import retire_text, straight_text
-from ember_jit.runtime.dispatch import Options, unit_of
+from ember_jit.report.dump import kernels_text, retire_text, straight_text
+from ember_jit.runtime import background
+from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.journal import writes_output
+from ember_jit.runtime.loops.site import at_once as loops_at_once
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave
 
+NO_INPUTS: Any = object()
+"""`compile` runs nothing."""
 _BUILTIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset, range)
 _Work = tuple[FunctionType, Any, Options, bool]
 
 
-def compile(target: Any, path: str | os.PathLike[str]) -> Bundle:  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
+def compile(  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
+    target: Any, path: str | os.PathLike[str], *, inputs: Any = NO_INPUTS
+) -> Bundle:
     """Compile operators ahead of time into a bundle.
+
+    Machine code of numeric regions and loops goes in for the kinds of values that they have met in this process.
 
     Args:
         target: a decorated operator, class or function, or a list of these.  A class is constructed without
             arguments; give an operator where it needs some.
         path: the file to write, by custom `NAME.ember`.  It is replaced in one step, or not at all.
+        inputs: run each target once with these, so that its regions and loops meet values: the value of `inputs`
+            of an operator; of a function without such a parameter its first argument, or a tuple of all.
+            By default nothing runs.
 
     Returns:
         The bundle, which is not in force (`load` puts it there).
@@ -78,8 +96,24 @@ def compile(target: Any, path: str | os.PathLike[str]) -> Bundle:  # noqa: A001 
     targets = target if isinstance(target, list | tuple) else [target]
     maker = Builder()
     for each in targets:
-        maker.add(_operator(each))
+        op = _operator(each)
+        if inputs is not NO_INPUTS:
+            meet(op, inputs)
+        maker.add(op)
     return maker.write(path)
+
+
+def meet(op: Any, inputs: Any) -> None:
+    """Run an operator or function once, having machine code made for all that its regions and loops meet.
+
+    Raises:
+        Exception: whatever it raises.
+    """
+    with background.at_once(), loops_at_once():
+        if not isinstance(op, FunctionType | MethodType) or "inputs" in signature(op).parameters:
+            op(inputs=inputs)
+        else:
+            op(*(inputs if type(inputs) is tuple else (inputs,)))
 
 
 class Builder:
@@ -94,6 +128,7 @@ class Builder:
         self._notes: set[str] = set()
         self._seen: set[tuple[Any, ...]] = set()
         self._keep: list[Any] = []  # what `_seen` names by its identity
+        self._machine = SiteRecords()
         self._fingerprints = Fingerprints(self._is_known, _reason_to_refuse)
 
     def add(self, op: Any) -> None:
@@ -138,6 +173,7 @@ class Builder:
                 record.text.append(f"{title}.{ending}.py")
                 entries[record.text[-1]] = text.encode("utf-8", "backslashreplace")
             records.append(record)
+        entries |= self._machine.entries
         manifest = Manifest(
             Maker.here(),
             records,
@@ -146,6 +182,7 @@ class Builder:
             sorted(self._pure_calls),
             sorted(self._pure_methods),
             sorted(self._notes),
+            made_here() if self._machine.entries else {},
         )
         return pack(manifest, entries)
 
@@ -167,7 +204,8 @@ class Builder:
         self, function: FunctionType, owner: Any, options: Options, undecorated: bool
     ) -> Iterable[_Work]:
         original = original_code(function)
-        if reason_to_leave(original, single=True):
+        unit = None if undecorated else unit_of(function)
+        if reason_to_leave(original, single=True) and not self._machine.has_code(unit):
             return ()
         artifacts = Artifacts()
         bound = undecorated and owner is not None
@@ -175,18 +213,53 @@ class Builder:
             self._note(function, "it is traced, which only the compiler does")
             return ()
         built = build(function, original, options, owner, artifacts, bound=bound)
-        code = None
-        if not isinstance(built, str):
-            code = compile_in_place(original, built.source, built.node)
-            if code is None:
-                built = driver.UNFIT
         if isinstance(built, str):
             if not undecorated:
-                self._put(function, options, Record(*_place(function), {}, PLAIN, built), b"", {})
+                self._alone(function, owner, options, built)
             return ()
-        assert code is not None
-        self._built(function, options, built, artifacts, code, undecorated)
+        node, sites, plains = self._with_sites(unit, function, owner, built.node)
+        code = compile_in_place(original, built.source, node)
+        if code is None:
+            if not undecorated:
+                self._plain(function, options, driver.UNFIT)
+            return ()
+        if artifacts.retire is not None:
+            artifacts.retire = node
+        elif artifacts.straight is not None:
+            artifacts.straight.node = node
+        self._built(function, options, built, artifacts, code, undecorated, sites, plains)
         return self._callees(built, options)
+
+    def _plain(self, function: FunctionType, options: Options, reason: str) -> None:
+        """Nothing becomes of a function, and why."""
+        self._put(function, options, Record(*_place(function), {}, PLAIN, reason), b"", {})
+
+    def _alone(self, function: FunctionType, owner: Any, options: Options, reason: str) -> None:
+        """What becomes of a function that is left alone for `reason`, unless it has machine code."""
+        unit, original = unit_of(function), original_code(function)
+        if unit is not None and self._machine.has_code(unit):
+            source = source_of(function, original)
+            node, sites, plains = self._with_sites(unit, function, owner, source.node)
+            code = compile_in_place(original, source, node) if sites else None
+            if code is not None:
+                plan = plan_data(Plan(function.__qualname__))
+                record = Record(*_place(function), {}, MACHINE, plan=plan, sites=sites)
+                texts = {"kernels": kernels_text(node, None)}
+                self._put(function, options, record, dumped(code, {}, plains), texts)
+                return
+        if not reason_to_leave(original, single=True):
+            self._plain(function, options, reason)
+
+    def _with_sites(
+        self, unit: Unit | None, function: FunctionType, owner: Any, node: ast.FunctionDef
+    ) -> tuple[ast.FunctionDef, list[dict[str, Any]], dict[str, CodeType]]:
+        """The definition with machine code in front of what has some; the sites' records, and their code in Python."""
+        if unit is None or not self._machine.has_code(unit):
+            return node, [], {}
+        receiver = driver.receiver_of(unit, function, owner)
+        made = woven(unit, function, node, receiver)
+        sites, plains = self._machine.of(unit, made, lambda text: self._note(function, text))
+        return (made.node if sites else node), sites, plains
 
     def _built(
         self,
@@ -196,6 +269,8 @@ class Builder:
         artifacts: Artifacts,
         code: CodeType,
         undecorated: bool,
+        sites: list[dict[str, Any]],
+        plains: dict[str, CodeType],
     ) -> None:
         original = original_code(function)
         form = OVERLAPS if artifacts.retire is not None else STRAIGHT
@@ -209,9 +284,7 @@ class Builder:
             if any(class_at(where) is not live[mark] for mark, where in classes.items()):
                 reason = "its operators are of classes that no module holds by their name"
                 if not undecorated:
-                    self._put(
-                        function, options, Record(*_place(function), {}, PLAIN, reason), b"", {}
-                    )
+                    self._plain(function, options, reason)
                 return
         programs: dict[str, CodeType] = {}
         texts: dict[str, str] = {}
@@ -233,8 +306,9 @@ class Builder:
             plan=plan_data(built.plan),
             classes=classes,
             undecorated=undecorated,
+            sites=sites,
         )
-        self._put(function, options, record, dumped(code, programs), texts)
+        self._put(function, options, record, dumped(code, programs, plains), texts)
 
     def _put(
         self,
@@ -360,7 +434,7 @@ def _order(each: tuple[Any, tuple[Record, bytes, dict[str, str]]]) -> tuple[str,
 
 def _rank(record: Record) -> tuple[int, int, str]:
     """Which of two outcomes for one function goes in: the one that overlaps more; else either, but always the same."""
-    forms = (OVERLAPS, STRAIGHT, PLAIN, DEFERS)
+    forms = (OVERLAPS, STRAIGHT, MACHINE, PLAIN, DEFERS)
     return forms.index(record.form), -len(record.plan.get("sites", ())), str(record.plan)
 
 

@@ -23,7 +23,7 @@ _lock = threading.Lock()  # LLVM's target machine is shared
 
 def entry_kept(found: Typed) -> Callable[..., Any] | None:
     """The entry of a kernel that is in the cache on disk, if it is."""
-    signature = _signature(found)
+    signature = signature_for(found)
     parts = None if isinstance(signature, str) else kept(found.program, signature)
     entry = None if parts is None else enter(parts)
     return None if isinstance(entry, str) else entry
@@ -31,7 +31,7 @@ def entry_kept(found: Typed) -> Callable[..., Any] | None:
 
 def emit(found: Typed) -> Callable[..., Any] | str:
     """The entry of a kernel for a typed program, compiled now and put into the cache, or why there is none."""
-    signature = _signature(found)
+    signature = signature_for(found)
     if isinstance(signature, str):
         return signature
     with _lock:
@@ -44,7 +44,8 @@ def emit(found: Typed) -> Callable[..., Any] | str:
     return entry
 
 
-def _signature(found: Typed) -> Signature | str:
+def signature_for(found: Typed) -> Signature | str:
+    """How a typed program is entered, or why it cannot be."""
     return signature_of(found.program, found.ndim, found.kinds, found.input_ndims, found.keepdims)
 
 

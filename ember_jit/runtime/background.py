@@ -14,7 +14,8 @@ import atexit
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ember_jit.config import config
 
@@ -52,11 +53,25 @@ _queue: deque[Job] = deque()
 _worker: threading.Thread | None = None
 _held = False  # no job may begin: the process ends, or is being forked
 _registered = False
+_at_once = 0  # blocks of `at_once`
 
 
 def is_on() -> bool:
     """Whether work is done in the background (`EMBER_JIT_BACKGROUND`), rather than by who wants it."""
-    return config().background
+    return config().background and not _at_once
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """While the block runs, in all threads, work is done by who wants it."""
+    global _at_once
+    with _lock:
+        _at_once += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _at_once -= 1
 
 
 def submit(work: Callable[[], None]) -> Job:

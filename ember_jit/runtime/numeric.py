@@ -176,7 +176,7 @@ class Site(TriedFirst):
             if found is not MISS:
                 self.entry = kernel.entry
                 return found
-        key = _key(args, self.ndarray)
+        key = key_of(args, self.ndarray)
         known = self._known.get(key, _PENDING)
         if known is None or isinstance(known, Kernel):
             self.flagged += known is not None
@@ -243,7 +243,7 @@ class Site(TriedFirst):
         return reasons[-1] if reasons else f"its values were no arrays, {MISSES} times in a row"
 
 
-def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
+def key_of(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
     """What kernels are made for: types, layouts, and which lengths are equal; not the lengths."""
     lengths: dict[int, int] = {}
     found: list[Any] = []

@@ -18,6 +18,7 @@ names.  A name that is missing is Python's to report, at the line that uses it.
 from __future__ import annotations
 
 import ast
+from types import CodeType
 
 from ember_jit.compiler.codegen.tried import GO, RESULT, guards, part
 from ember_jit.compiler.loops.regions import LoopRegion
@@ -93,6 +94,13 @@ def plain_text(region: LoopRegion) -> ast.FunctionDef:
     made = ast.FunctionDef(PLAIN, args, body, [], None)
     function: ast.FunctionDef = ast.fix_missing_locations(placed(made, region.body[0]))
     return function
+
+
+def plain_code(region: LoopRegion, filename: str) -> CodeType:
+    """The same, compiled; the globals are those of the region's function."""
+    module = ast.Module([plain_text(region)], [])
+    code = compile(module, filename, "exec", dont_inherit=True)
+    return next(each for each in code.co_consts if isinstance(each, CodeType))
 
 
 def _tried(region: LoopRegion, name: str) -> ast.expr:
