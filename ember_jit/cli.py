@@ -419,8 +419,9 @@ def compile_bundle(
     A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
     through `ember_jit.load(...)` or EMBER_JIT_BUNDLE.
     """
-    from ember_jit.aot.build import Builder, meet
+    from ember_jit.aot.build import Builder
     from ember_jit.aot.listing import listing
+    from ember_jit.aot.meeting import meet
     from ember_jit.targets import load_all, parse_json
 
     maker = Builder()

@@ -13,7 +13,6 @@ import ast
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from inspect import signature
 from pathlib import Path
 from types import CodeType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
@@ -37,6 +36,7 @@ from ember_jit.aot.manifest import (
     plan_data,
     shaping,
 )
+from ember_jit.aot.meeting import NO_INPUTS, meet, operator_of
 from ember_jit.aot.reach import decorated_within
 from ember_jit.aot.site_records import SiteRecords
 from ember_jit.aot.sites import made_here
@@ -52,20 +52,16 @@ from ember_jit.compiler.codegen.link import (
 from ember_jit.compiler.deferral import deferring_code
 from ember_jit.compiler.source import source_of
 from ember_jit.compiler.weaving import woven
-from ember_jit.errors import BundleError, ConstructionError, NotAnOperatorError
+from ember_jit.errors import BundleError
 from ember_jit.report.dump import kernels_text, retire_text, straight_text
-from ember_jit.runtime import background
 from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.journal import writes_output
-from ember_jit.runtime.loops.site import at_once as loops_at_once
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave
 
-NO_INPUTS: Any = object()
-"""`compile` runs nothing."""
 _BUILTIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset, range)
 _Work = tuple[FunctionType, Any, Options, bool]
 
@@ -96,24 +92,11 @@ def compile(  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
     targets = target if isinstance(target, list | tuple) else [target]
     maker = Builder()
     for each in targets:
-        op = _operator(each)
+        op = operator_of(each)
         if inputs is not NO_INPUTS:
             meet(op, inputs)
         maker.add(op)
     return maker.write(path)
-
-
-def meet(op: Any, inputs: Any) -> None:
-    """Run an operator or function once, having machine code made for all that its regions and loops meet.
-
-    Raises:
-        Exception: whatever it raises.
-    """
-    with background.at_once(), loops_at_once():
-        if not isinstance(op, FunctionType | MethodType) or "inputs" in signature(op).parameters:
-            op(inputs=inputs)
-        else:
-            op(*(inputs if type(inputs) is tuple else (inputs,)))
 
 
 class Builder:
@@ -404,23 +387,6 @@ class Builder:
 
     def _note(self, function: FunctionType, text: str) -> None:
         self._notes.add(f"{function.__qualname__}: {text}")
-
-
-def _operator(target: Any) -> Any:
-    """The operator, or function, that a target stands for."""
-    if isinstance(target, FunctionType | MethodType):
-        return target
-    if not isinstance(target, type):
-        if not callable(target):
-            raise NotAnOperatorError(f"{target!r} is no operator: it cannot be compiled")
-        return target
-    try:
-        return target()
-    except Exception as exc:
-        raise ConstructionError(
-            f"{target.__qualname__} could not be constructed without arguments ({type(exc).__name__}: {exc}); "
-            "give an operator instead of its class"
-        ) from exc
 
 
 def _place(function: FunctionType) -> tuple[str, str, str]:

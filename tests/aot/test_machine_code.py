@@ -15,10 +15,11 @@ import pytest
 
 import ember_jit
 from ember_jit.aot import archive, sites
-from ember_jit.aot.build import Builder, meet
+from ember_jit.aot.build import Builder
 from ember_jit.aot.listing import listing
 from ember_jit.aot.loader import Bundle
 from ember_jit.aot.manifest import MANIFEST
+from ember_jit.aot.meeting import meet
 from ember_jit.errors import BundleError, BundleWarning
 from ember_jit.runtime import trial
 from ember_jit.runtime.dispatch import unit_of
