@@ -13,6 +13,7 @@ once.  Machine code is loaded when values come that it was made for, and tried o
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -260,7 +261,7 @@ def _kernel(
 
 
 def _with_numpy(code: CodeType) -> FunctionType:
-    return FunctionType(code, {"np": sys.modules["numpy"]})
+    return FunctionType(code, {"np": sys.modules["numpy"], "__builtins__": builtins})
 
 
 def signature_data(signature: Signature) -> dict[str, Any]:

@@ -8,6 +8,7 @@ def region(x, self_w):
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType
@@ -44,7 +45,7 @@ def plain_function(region: NumericRegion, outputs: Sequence[int]) -> Callable[..
     """The same, as a function."""
     import numpy
 
-    return FunctionType(region_code(region, outputs), {"np": numpy})
+    return FunctionType(region_code(region, outputs), {"np": numpy, "__builtins__": builtins})
 
 
 def region_code(region: NumericRegion, outputs: Sequence[int]) -> CodeType:
