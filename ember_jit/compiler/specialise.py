@@ -14,14 +14,20 @@ from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
-from ember_jit.compiler.native_code import WITHOUT_LLVMLITE, Emit, Kept
+from ember_jit.compiler.native_code import (
+    WITHOUT_LLVMLITE,
+    Emit,
+    Kept,
+    gain_kept,
+    remember_gain,
+)
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
 from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
 from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
-from ember_jit.runtime import trial
+from ember_jit.runtime import background, trial
 from ember_jit.runtime.numeric import Kernel, Site, describe
 
 
@@ -74,6 +80,7 @@ def specialiser(
             entry = kept(form)
             if entry is not None:
                 making.made, making.entry = form, entry
+                making.gain = gain_kept(form)
                 making.seconds = time.perf_counter() - began
                 return making.finish(args)
         return making
@@ -85,39 +92,72 @@ class Making:
     """A kernel that is being made: machine code on any thread, the trial where values are at hand.
 
     Attributes:
+        tier: 0 for code that is there soon, 1 for better code.
         made: the typed program that was compiled.
         entry: its entry, or why there is none.
         seconds: what that took.
+        gain: what an earlier trial found, if there was one.
     """
 
-    def __init__(self, region: NumericRegion, forms: list[Typed], emit: Emit) -> None:
+    def __init__(
+        self, region: NumericRegion, forms: list[Typed], emit: Emit, tier: int = 1
+    ) -> None:
         self.region = region
         self.forms = forms
         self.emit = emit
+        self.tier = tier
         self.made = forms[0]
         self.entry: Callable[..., Any] | str = "it was not made"
         self.seconds = 0.0
+        self.gain: float | None = None
+
+    def quick(self) -> Making:
+        """The same, sooner and worse."""
+        return Making(self.region, self.forms, self.emit, tier=0)
 
     def make(self) -> None:
         """Compile the first form that can be."""
         began = time.perf_counter()
         for form in self.forms:
-            self.made, self.entry = form, self.emit(form)
+            self.made, self.entry = form, self.emit(form, self.tier)
             if not isinstance(self.entry, str):
                 break
         self.seconds += time.perf_counter() - began
 
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
-        """The kernel, tried on these values and on more like them."""
+        """The kernel, tried on these values and on more like them, unless an earlier process has tried it."""
         if isinstance(self.entry, str):
             if self.entry == WITHOUT_LLVMLITE:
                 load("llvmlite", "llvmlite.binding")  # warns once, here: this is the user's thread
             return self.entry
-        region, made = self.region, self.made
-        plain = partial(plain_function, region, result_steps(region))
-        gain = trial.speedup(self.entry, plain, args, made.space, made.input_axes)
-        details = Details(made, self.seconds * 1e3, gain)
-        return Kernel(self.entry, describe(args), details, trial.why_slow(gain))
+        if self.gain is None:
+            region, made = self.region, self.made
+            plain = partial(plain_function, region, result_steps(region))
+            self.gain = trial.speedup(self.entry, plain, args, made.space, made.input_axes)
+            if self.gain is not None and self.tier:
+                self._remember()
+        return self._kernel(self.entry, describe(args))
+
+    def better(self, quick: Kernel) -> Kernel | None:
+        """The kernel in place of a quick one, which has been tried; None if there is none."""
+        if isinstance(self.entry, str):
+            return None
+        self.gain = quick.details.speedup
+        if self.gain is not None:
+            self._remember()
+        return self._kernel(self.entry, quick.seen)
+
+    def _kernel(self, entry: Callable[..., Any], seen: tuple[str, ...]) -> Kernel:
+        details = Details(self.made, self.seconds * 1e3, self.gain)
+        return Kernel(entry, seen, details, trial.why_slow(self.gain))
+
+    def _remember(self) -> None:
+        assert self.gain is not None
+        keep = partial(remember_gain, self.made, self.gain)
+        if background.is_on():
+            background.submit(keep, later=True)
+        else:
+            keep()
 
 
 def seen_as(value: Any, array: type) -> Seen:

@@ -6,7 +6,8 @@
 
 `entry` is the kernel that was right last time; it checks its arguments itself and answers `MISS` when they are
 others.  `again` looks for one that fits, or has one made: machine code in the background, while the plain
-statements run; then a call with such values at hand tries it out.  A site that only misses switches itself off.
+statements run; then a call with such values at hand tries it out.  That is done twice: code that is soon there first, and
+better code, which then takes its place.  A site that only misses switches itself off.
 
 Invariants: nothing that can be seen has happened when the answer is `MISS`; a site never imports NumPy, it
 begins with the first array that it meets; what a kernel is made of, the compiler knows (`specialise`).
@@ -20,6 +21,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from ember_jit.errors import DependencyWarning
@@ -60,18 +62,37 @@ class Making(Protocol):
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
         """The kernel, tried out on `args`, or why there is none."""
 
+    def quick(self) -> Making:
+        """The same, sooner and worse."""
+
+    def better(self, quick: Kernel) -> Kernel | None:
+        """The kernel in place of a quick one, which has been tried out; None if there is none."""
+
 
 Specialise = Callable[["Site", tuple[Any, ...]], "Making | Kernel | str"]
 """A kernel that need not be made, or one that has to be, or why there is none."""
 
 
-@dataclass(slots=True)
 class _Pending:
-    """A kernel that is being made."""
+    """A kernel that is being made, and a quick one before it.
 
-    making: Making
-    job: background.Job
-    seen: tuple[str, ...]
+    Attributes:
+        kernel: the quick one, as long as it is used.
+        tried: the quick one has been tried out.
+        made: the better one is there, or has failed (`error`); under the site's lock, as `kernel`.
+    """
+
+    __slots__ = ("error", "kernel", "made", "making", "quick", "quick_job", "seen", "tried")
+
+    def __init__(self, making: Making, seen: tuple[str, ...]) -> None:
+        self.making = making
+        self.seen = seen
+        self.quick = making.quick()
+        self.quick_job = background.submit(self.quick.make)
+        self.kernel: Kernel | None = None
+        self.tried = False
+        self.made = False
+        self.error: Exception | None = None
 
 
 _PENDING: Any = object()
@@ -198,12 +219,21 @@ class Site(TriedFirst):
                 return self._settle(key, args, self._begin(key, args))
             if not isinstance(known, _Pending):
                 return known
-            if not known.job.done:
-                background.tend()
-                return _PENDING
-            if known.job.error is not None:
-                raise known.job.error
-            return self._settle(key, args, known.making.finish(args))
+            if known.error is not None:
+                raise known.error
+            if known.made:
+                return self._settle(key, args, known.making.finish(args))
+            if known.quick_job.done and not known.tried:
+                known.tried = True
+                if known.quick_job.error is not None:
+                    raise known.quick_job.error
+                quick = known.quick.finish(args)
+                if isinstance(quick, Kernel) and not quick.slow:
+                    known.kernel = quick
+                    self._use(key, quick)
+                    return quick
+            background.tend()
+            return known.kernel or _PENDING
 
     def _begin(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | str | None:
         """Have a kernel made; None if that goes on in the background."""
@@ -211,7 +241,8 @@ class Site(TriedFirst):
         if isinstance(made, Kernel | str):
             return made
         if background.is_on():
-            self._known[key] = _Pending(made, background.submit(made.make), describe(args))
+            pending = self._known[key] = _Pending(made, describe(args))
+            background.submit(partial(self._improve, key, pending), later=True)
             return None
         made.make()
         return made.finish(args)
@@ -228,13 +259,41 @@ class Site(TriedFirst):
             self._known[key] = None
             return None
         self._known[key] = made
+        self._use(key, made)
+        return made
+
+    def _use(self, key: tuple[Any, ...], made: Kernel) -> None:
+        self.met[key_text(key)] = made
         self.kernels.append(made)
         self.entry = made.entry
-        return made
+
+    def _improve(self, key: tuple[Any, ...], pending: _Pending) -> None:
+        """Make better code, in the background; it takes the place of the quick one if that is used by now."""
+        try:
+            pending.making.make()
+        except Exception as exc:  # noqa: BLE001 - a bug of ours: a later call reports it, or the quick code stays (EMB010)
+            pending.error = exc
+        with self._lock:
+            pending.made = True
+            quick = pending.kernel
+            if quick is None:
+                return
+            self._known[key] = quick
+            if pending.error is not None:
+                why = f"internal compiler error: {type(pending.error).__name__}: {pending.error}"
+                self.refused[(*quick.seen, "in better code")] = f"{why} [EMB010]"
+                return
+            better = pending.making.better(quick)
+            if better is not None:
+                self._known[key] = self.met[key_text(key)] = better
+                self.kernels[self.kernels.index(quick)] = better
+                if self.entry is quick.entry:
+                    self.entry = better.entry
 
     def pending(self) -> list[tuple[str, ...]]:
         """What kernels are being made for, to read."""
-        return [each.seen for each in self._known.values() if isinstance(each, _Pending)]
+        waiting = [each for each in self._known.values() if isinstance(each, _Pending)]
+        return [each.seen for each in waiting if each.kernel is None]
 
     def _why_missed(self) -> str:
         if self.flagged:

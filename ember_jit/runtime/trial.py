@@ -1,6 +1,7 @@
 """The trial of a kernel before its first use: it is timed against NumPy, and left out if it loses.
 
-On the values at hand if they are few, and on some ten thousand like them; the smaller gain counts.
+On the values at hand unless they are many, and on some ten thousand like them unless these are about as many; the
+smaller gain counts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from ember_jit.runtime.native.miss import MISS
 
-TRIED = 1 << 16  # elements: on about so many a kernel is tried; below 0, none is
+TRIED = 1 << 14  # elements: on about so many a kernel is tried; below 0, none is
 _ROUNDS = 3
 _NO_SLOWER = 0.95  # what NumPy may take, relative to the kernel: timing is never exact
 
@@ -40,9 +41,11 @@ def speedup(
     numpys = plain()
     sizes = dict(_lengths(args, input_axes))
     gains = []
-    if math.prod(sizes[axis] for axis in space) < TRIED:
+    size = math.prod(sizes[axis] for axis in space)
+    if size < TRIED:
         gains.append(_raced(entry, numpys, args))
-    gains.append(_raced(entry, numpys, _sample(args, space, input_axes, sizes)))
+    if not TRIED // 4 <= size < TRIED:
+        gains.append(_raced(entry, numpys, _sample(args, space, input_axes, sizes)))
     return min((each for each in gains if each is not None), default=None)
 
 

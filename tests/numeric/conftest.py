@@ -14,6 +14,8 @@ from ember_jit.runtime import background, trial
 def untimed(monkeypatch):
     monkeypatch.setattr(native_code, "kept", lambda program, signature: None)
     monkeypatch.setattr(native_code, "keep", lambda program, parts: False)
+    monkeypatch.setattr(native_code, "kept_gain", lambda program, signature: None)
+    monkeypatch.setattr(native_code, "keep_gain", lambda program, signature, gain: False)
     monkeypatch.setattr(background, "is_on", lambda: False)
     monkeypatch.setattr(trial, "TRIED", -1)  # kernels are not raced against NumPy first
 

@@ -25,18 +25,33 @@ from ember_jit.runtime.native.entries import Parts, enter, keep
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.signature import Signature, Source
 
+_MOST = 512
+_made: dict[Signature, bytes] = {}
 
-@lru_cache(maxsize=512)
+
 def entry_object(signature: Signature) -> bytes:
     """The object code of an entry; empty where only the plain entry can be used."""
-    known = layouts()
-    return b"" if isinstance(known, str) else assemble(EntryText(signature, known).text())
+    found = _made.get(signature)
+    if found is None:
+        known = layouts()
+        found = b"" if isinstance(known, str) else assemble(EntryText(signature, known).text())
+        if len(_made) >= _MOST:
+            _made.clear()
+        _made[signature] = found
+    return found
 
 
 @lru_cache(maxsize=1)
 def pool_object() -> bytes:
     """The object code of the pool of output buffers."""
     return b"" if isinstance(layouts(), str) else assemble(pool_text())
+
+
+def quick_parts(program: Program, signature: Signature, kernel: bytes) -> Parts:
+    """The same without waiting for an entry: the plain one, unless there is one for such a signature already."""
+    if signature in _made:
+        return make_parts(program, signature, kernel)
+    return Parts(signature, kernel, b"", b"", program.loops())
 
 
 def make_parts(program: Program, signature: Signature, kernel: bytes) -> Parts:

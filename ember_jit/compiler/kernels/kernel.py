@@ -24,6 +24,7 @@ class Kernel(Operations):
 
     Args:
         pitched: make the variant for strided operands whose columns are dense.
+        brief: every loop takes one vector a round, which halves the code to compile.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class Kernel(Operations):
         machine: Machine,
         declarations: dict[str, str],
         pitched: bool,
+        brief: bool = False,
     ) -> None:
         super().__init__(program, schedule, machine, declarations)
         self.pitched = pitched
+        self.brief = brief
         self.kept: dict[int, int] = {}  # so far
         self.row_pointers: list[str] = []
 
@@ -349,7 +352,7 @@ class Kernel(Operations):
 
         weight = len(order) + len(sources) + len(reducers)
         sources = dict(sorted(sources.items()))
-        return Span(self.c, sources, stores, reducers, compute, weight, self.status)
+        return Span(self.c, sources, stores, reducers, compute, weight, self.status, self.brief)
 
     def _input(self, index: int, begin: str) -> Source:
         node, text = self.nodes[index], self.text

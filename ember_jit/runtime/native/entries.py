@@ -4,7 +4,8 @@
 have another one behind it, which is asked where it does not fit, at most `MOST_KINDS` of them in a
 row: so a place in a program serves several kinds of arguments with one call.
 
-`keep` and `kept` put compiled parts into the cache on disk and take them out.
+`keep` and `kept` put compiled parts into the cache on disk and take them out; `keep_gain` and `kept_gain` what came of
+trying them.
 """
 
 from __future__ import annotations
@@ -78,6 +79,30 @@ def kept(program: Program, signature: Signature) -> Parts | None:
     if found is None or found.keys() != {"kernel", "entry", "pool"}:
         return None
     return Parts(signature, found["kernel"], found["entry"], found["pool"], program.loops())
+
+
+def keep_gain(program: Program, signature: Signature, gain: float) -> bool:
+    """Remember how much faster than NumPy a kernel was when tried; False if there is no cache."""
+    cache = store()
+    return cache is not None and cache.put(
+        _gain_key(program, signature), {"gain": repr(gain).encode()}, {"program": str(program)}
+    )
+
+
+def kept_gain(program: Program, signature: Signature) -> float | None:
+    """How much faster an earlier process found a kernel to be, with the NumPy of this one; None if none has tried."""
+    cache = store()
+    found = None if cache is None else cache.get(_gain_key(program, signature))
+    try:
+        return None if found is None else float(found["gain"])
+    except (KeyError, ValueError):
+        return None  # written by something else
+
+
+def _gain_key(program: Program, signature: Signature) -> str:
+    import numpy
+
+    return f"gain with NumPy {numpy.__version__}\n{cache_key(program, signature)}"
 
 
 def _length(entry: Callable[..., Any] | None) -> int:
