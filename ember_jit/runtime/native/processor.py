@@ -6,7 +6,9 @@ are those of Intel from 2013 on and of AMD from 2015 on (AVX2 and FMA).
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from functools import lru_cache
 from typing import Final
 
@@ -38,7 +40,8 @@ _MOST: Final = 1 << 14  # bytes: the first processor's entry; the file of a larg
 @lru_cache(maxsize=1)
 def processor() -> str:
     """Its names and features; read from Linux, since asking LLVM would import it."""
-    lines = [platform.machine(), platform.system()]
+    machine = platform.machine() if sys.platform == "win32" else os.uname().machine
+    lines = [machine, sys.platform]
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             first = file.read(_MOST).split("\n\n")[0]
