@@ -13,6 +13,7 @@ from ember_jit.compiler.building import Artifacts, build, is_method, reserved_na
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs
 from ember_jit.compiler.held import likeness, looking
 from ember_jit.compiler.numeric_form import may_be_numeric
+from ember_jit.compiler.passes.numeric_names import numpy_module
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.compiler.tracing.fallback import trace_unit
 from ember_jit.compiler.weaving import woven
@@ -27,6 +28,9 @@ UNFIT = "the retire program does not compile to the same variables"
 def warm_up() -> None:
     """Load what the first compilation would otherwise wait for, in the user's first call."""
     registry.lookup(len)
+    numpy = numpy_module()
+    if numpy is not None:
+        registry.lookup(numpy.ndarray)  # looks through all of NumPy
     bytecode.load()
 
 
