@@ -278,6 +278,8 @@ def load(path: str | os.PathLike[str], *, digest: str | None = None) -> Bundle:
         BundleError: it cannot be read, is damaged, was tampered with, or is another one.
     """
     found = read(path, digest=digest)
+    if found.manifest.machine:
+        found.machinery().prepare()
     provider.push(found)
     return found
 

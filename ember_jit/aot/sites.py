@@ -63,6 +63,12 @@ class Machinery:
         self._say = say
         self._said = False
 
+    def prepare(self) -> None:
+        """Load what the first call with such values would otherwise wait for; nothing of the bundle runs."""
+        if not self.misfit():
+            from ember_jit.runtime.loops import linking  # noqa: F401
+            from ember_jit.runtime.native import entries  # noqa: F401
+
     def misfit(self) -> str:
         """Why none of it runs on this processor, or empty."""
         if self.processor():

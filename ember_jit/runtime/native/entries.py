@@ -19,10 +19,10 @@ from ember_jit.runtime.native.native_entry import behind_of, native_entry
 from ember_jit.runtime.native.plain_entry import PlainEntry, plain_entry
 from ember_jit.runtime.native.processor import processor
 from ember_jit.runtime.native.signature import Signature
-from ember_jit.runtime.native.store import package_mark, store
 
 if TYPE_CHECKING:
     from ember_jit.ir.program import Program
+    from ember_jit.runtime.native.store import Store
 
 MOST_KINDS: Final = 8
 
@@ -58,6 +58,8 @@ def enter(parts: Parts, behind: Callable[..., Any] | None = None) -> Callable[..
 
 def cache_key(program: Program, signature: Signature) -> str:
     """What machine code for these depends on, as text."""
+    from ember_jit.runtime.native.store import package_mark
+
     known = layouts()
     abi = "plain" if isinstance(known, str) else known.key()
     return "\n".join((program.key(), signature.key(), processor(), abi, package_mark()))
@@ -65,7 +67,7 @@ def cache_key(program: Program, signature: Signature) -> str:
 
 def keep(program: Program, parts: Parts) -> bool:
     """Put compiled parts into the cache on disk; False if there is none, or it cannot be written."""
-    cache = store()
+    cache = _store()
     if cache is None:
         return False
     code = {"kernel": parts.kernel, "entry": parts.entry, "pool": parts.pool}
@@ -74,7 +76,7 @@ def keep(program: Program, parts: Parts) -> bool:
 
 def kept(program: Program, signature: Signature) -> Parts | None:
     """The parts that an earlier process has compiled, if any; neither numba nor llvmlite is imported."""
-    cache = store()
+    cache = _store()
     found = None if cache is None else cache.get(cache_key(program, signature))
     if found is None or found.keys() != {"kernel", "entry", "pool"}:
         return None
@@ -83,7 +85,7 @@ def kept(program: Program, signature: Signature) -> Parts | None:
 
 def keep_gain(program: Program, signature: Signature, gain: float) -> bool:
     """Remember how much faster than NumPy a kernel was when tried; False if there is no cache."""
-    cache = store()
+    cache = _store()
     return cache is not None and cache.put(
         _gain_key(program, signature), {"gain": repr(gain).encode()}, {"program": str(program)}
     )
@@ -91,12 +93,18 @@ def keep_gain(program: Program, signature: Signature, gain: float) -> bool:
 
 def kept_gain(program: Program, signature: Signature) -> float | None:
     """How much faster an earlier process found a kernel to be, with the NumPy of this one; None if none has tried."""
-    cache = store()
+    cache = _store()
     found = None if cache is None else cache.get(_gain_key(program, signature))
     try:
         return None if found is None else float(found["gain"])
     except (KeyError, ValueError):
         return None  # written by something else
+
+
+def _store() -> Store | None:
+    from ember_jit.runtime.native.store import store  # a bundle's machine code does without
+
+    return store()
 
 
 def _gain_key(program: Program, signature: Signature) -> str:
