@@ -11,8 +11,7 @@ trying them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.native_entry import behind_of, native_entry
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 MOST_KINDS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A compiled kernel as data.
 
     Attributes:

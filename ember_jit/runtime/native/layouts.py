@@ -13,10 +13,9 @@ import ctypes
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 SUPPORTED_PYTHONS: Final = ((3, 11), (3, 14))
 SUPPORTED_NUMPYS: Final = (1, 2)  # major versions; NumPy 1 from 1.22 on, which has memory handlers
@@ -64,8 +63,7 @@ _PYTHON_FUNCTIONS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Layouts:
+class Layouts(NamedTuple):
     """What an entry is built from.
 
     Attributes:
