@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ember_jit import jit
-from ember_jit.compiler import native_code
+from ember_jit.compiler import native_code, numeric_form
 from ember_jit.runtime import background, trial
 from ember_jit.runtime.dispatch import unit_of
 from tests.numeric import inputs, outcomes, programs
@@ -72,6 +72,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0:1000", help="FIRST:BEHIND_LAST")
+    parser.add_argument("--tier", type=int, choices=(0, 1), default=1, help="0: the quick code")
     parser.add_argument("--at", type=Path, help="a file that says which seed is being tried")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split(":"))
@@ -80,6 +81,9 @@ def main() -> int:
     trial.TRIED = -1
     native_code.kept = lambda program, signature: None
     native_code.keep = lambda program, parts: False
+    native_code.kept_gain = lambda program, signature: None
+    native_code.keep_gain = lambda program, signature, gain: False
+    numeric_form.emit = lambda found, tier: native_code.emit(found, options.tier)
     counts: Counter[str] = Counter()
     differing = 0
     for seed in range(first, last):

@@ -26,18 +26,19 @@ from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.signature import Signature, Source
 
 _MOST = 512
-_made: dict[Signature, bytes] = {}
+entries_made: dict[Signature, bytes] = {}
+"""The entries of this process, by signature."""
 
 
 def entry_object(signature: Signature) -> bytes:
     """The object code of an entry; empty where only the plain entry can be used."""
-    found = _made.get(signature)
+    found = entries_made.get(signature)
     if found is None:
         known = layouts()
         found = b"" if isinstance(known, str) else assemble(EntryText(signature, known).text())
-        if len(_made) >= _MOST:
-            _made.clear()
-        _made[signature] = found
+        if len(entries_made) >= _MOST:
+            entries_made.clear()
+        entries_made[signature] = found
     return found
 
 
@@ -49,7 +50,7 @@ def pool_object() -> bytes:
 
 def quick_parts(program: Program, signature: Signature, kernel: bytes) -> Parts:
     """The same without waiting for an entry: the plain one, unless there is one for such a signature already."""
-    if signature in _made:
+    if signature in entries_made:
         return make_parts(program, signature, kernel)
     return Parts(signature, kernel, b"", b"", program.loops())
 
