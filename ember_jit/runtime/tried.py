@@ -1,6 +1,6 @@
 """What is tried in front of statements, and gives way to them: numeric regions and loops in machine code alike.
 
-    K.on and K.gettrace() is None and ... (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss
+    K.on and gettrace() is None and ... (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss
 
 The site `K` stands in the constants of the compiled function.  Where the answer is `miss`, nothing has happened that
 anybody could see, and the statements run as they were written.  So they do for whoever follows the lines.
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from ember_jit.runtime import debugged
 from ember_jit.runtime.native.miss import MISS
 
 
@@ -25,7 +24,6 @@ class TriedFirst:
         region: the region, for reports.
         left: why it is off, or empty.
         f0, f1, ...: the live functions that the region names, for its guards.
-        gettrace, tool: who follows this thread's lines (`debugged`).
 
     Args:
         region: the region.
@@ -35,8 +33,6 @@ class TriedFirst:
     """
 
     miss = MISS
-    gettrace = staticmethod(debugged.gettrace)
-    tool = staticmethod(debugged.tool)
 
     def __init__(
         self,
