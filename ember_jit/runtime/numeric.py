@@ -76,13 +76,16 @@ Specialise = Callable[["Site", tuple[Any, ...]], "Making | Kernel | str"]
 class _Pending:
     """A kernel that is being made, and a quick one before it.
 
+    The thread that compiles takes no lock of ours: a fork waits for it, from within whatever holds one.  So whoever sets
+    the second of `kernel` and `made` lets the better one take its place (`turn` is taken once).
+
     Attributes:
-        kernel: the quick one, as long as it is used.
+        kernel: the quick one, if it is used.
         tried: the quick one has been tried out.
-        made: the better one is there, or has failed (`error`); under the site's lock, as `kernel`.
+        made: the better one is there, or has failed (`error`).
     """
 
-    __slots__ = ("error", "kernel", "made", "making", "quick", "quick_job", "seen", "tried")
+    __slots__ = ("error", "kernel", "made", "making", "quick", "quick_job", "seen", "tried", "turn")
 
     def __init__(self, making: Making, seen: tuple[str, ...]) -> None:
         self.making = making
@@ -93,6 +96,7 @@ class _Pending:
         self.tried = False
         self.made = False
         self.error: Exception | None = None
+        self.turn = [True]
 
 
 _PENDING: Any = object()
@@ -219,9 +223,9 @@ class Site(TriedFirst):
                 return self._settle(key, args, self._begin(key, args))
             if not isinstance(known, _Pending):
                 return known
-            if known.error is not None:
-                raise known.error
-            if known.made:
+            if known.made and known.kernel is None:
+                if known.error is not None:
+                    raise known.error
                 return self._settle(key, args, known.making.finish(args))
             if known.quick_job.done and not known.tried:
                 known.tried = True
@@ -229,8 +233,9 @@ class Site(TriedFirst):
                     raise known.quick_job.error
                 quick = known.quick.finish(args)
                 if isinstance(quick, Kernel) and not quick.slow:
-                    known.kernel = quick
                     self._use(key, quick)
+                    known.kernel = quick
+                    self._replace(key, known)
                     return quick
             background.tend()
             return known.kernel or _PENDING
@@ -268,27 +273,35 @@ class Site(TriedFirst):
         self.entry = made.entry
 
     def _improve(self, key: tuple[Any, ...], pending: _Pending) -> None:
-        """Make better code, in the background; it takes the place of the quick one if that is used by now."""
+        """Make better code, in the background."""
         try:
             pending.making.make()
         except Exception as exc:  # noqa: BLE001 - a bug of ours: a later call reports it, or the quick code stays (EMB010)
             pending.error = exc
-        with self._lock:
-            pending.made = True
-            quick = pending.kernel
-            if quick is None:
-                return
-            self._known[key] = quick
-            if pending.error is not None:
-                why = f"internal compiler error: {type(pending.error).__name__}: {pending.error}"
-                self.refused[(*quick.seen, "in better code")] = f"{why} [EMB010]"
-                return
+        pending.made = True
+        self._replace(key, pending)
+
+    def _replace(self, key: tuple[Any, ...], pending: _Pending) -> None:
+        """Let better code take the place of the quick one, if that is used and both are there."""
+        quick = pending.kernel
+        if quick is None or not pending.made:
+            return
+        try:
+            pending.turn.pop()
+        except IndexError:
+            return
+        better = None
+        if pending.error is None:
             better = pending.making.better(quick)
-            if better is not None:
-                self._known[key] = self.met[key_text(key)] = better
-                self.kernels[self.kernels.index(quick)] = better
-                if self.entry is quick.entry:
-                    self.entry = better.entry
+        else:
+            why = f"internal compiler error: {type(pending.error).__name__}: {pending.error}"
+            self.refused[(*quick.seen, "in better code")] = f"{why} [EMB010]"
+        if better is not None:
+            self.met[key_text(key)] = better
+            self.kernels[self.kernels.index(quick)] = better
+            if self.entry is quick.entry:
+                self.entry = better.entry
+        self._known[key] = better or quick
 
     def pending(self) -> list[tuple[str, ...]]:
         """What kernels are being made for, to read."""
