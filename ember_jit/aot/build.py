@@ -14,9 +14,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType, FunctionType, MethodDescriptorType, MethodType
+from types import CodeType, FunctionType
 from typing import Any
 
+from ember_jit.aot.callees import live_callables, name_of, reason_to_refuse, resolved
 from ember_jit.aot.code import dumped
 from ember_jit.aot.digests import code_digest
 from ember_jit.aot.effects import declared_by_label, effect_data, known_key
@@ -42,7 +43,6 @@ from ember_jit.aot.site_records import SiteRecords
 from ember_jit.aot.sites import made_here
 from ember_jit.compiler import answers, driver
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
 from ember_jit.compiler.building import Artifacts, Built, build
 from ember_jit.compiler.codegen.link import (
     compile_in_place,
@@ -112,7 +112,7 @@ class Builder:
         self._seen: set[tuple[Any, ...]] = set()
         self._keep: list[Any] = []  # what `_seen` names by its identity
         self._machine = SiteRecords()
-        self._fingerprints = Fingerprints(self._is_known, _reason_to_refuse)
+        self._fingerprints = Fingerprints(self._is_known, reason_to_refuse)
 
     def add(self, op: Any) -> None:
         """Compile an operator or a function, and all that it leads to."""
@@ -320,7 +320,7 @@ class Builder:
     def _callees(self, built: Built, options: Options) -> Iterator[_Work]:
         inference = answers.inference_for(options)
         for fact in built.facts.calls.values():
-            for callee in _live(fact.callee):
+            for callee in live_callables(fact.callee):
                 self._keep.append(callee)
                 effect = inference.effect(callee)
                 self._effect(callee, effect, options)
@@ -336,7 +336,7 @@ class Builder:
             fingerprint, _ = self._fingerprints.of(callee)
         except NotPortable as exc:
             self._notes.add(
-                f"{_name(callee)} runs in order: {exc}. Declare its effect (`@query`) to have it overlap from a bundle"
+                f"{name_of(callee)} runs in order: {exc}. Declare its effect (`@query`) to have it overlap from a bundle"
             )
             return
         self._effects.setdefault(effects_key(options), {})[fingerprint] = effect_data(effect)
@@ -373,7 +373,7 @@ class Builder:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             if ast.unparse(node.func) == "_e.call" and node.args:
-                found = _resolve(node.args[0], function)
+                found = resolved(node.args[0], function)
                 if found is not None and answers.is_pure_call(found):
                     self._pure_calls.add(known_key(found))
             elif ast.unparse(node.func) == "_e.method" and len(node.args) > 1:
@@ -402,42 +402,3 @@ def _rank(record: Record) -> tuple[int, int, str]:
     """Which of two outcomes for one function goes in: the one that overlaps more; else either, but always the same."""
     forms = (OVERLAPS, STRAIGHT, MACHINE, PLAIN, DEFERS)
     return forms.index(record.form), -len(record.plan.get("sites", ())), str(record.plan)
-
-
-def _live(callee: Abstract) -> Iterator[Any]:
-    """The live callables that an abstract one may be."""
-    if isinstance(callee, Known):
-        yield callee.obj
-    elif isinstance(callee, OneOf):
-        yield from callee.objs
-    elif isinstance(callee, Method):
-        if isinstance(callee.function, FunctionType):
-            yield MethodType(callee.function, callee.owner)
-        elif isinstance(callee.function, MethodDescriptorType):
-            yield callee.function.__get__(callee.owner)
-
-
-def _name(callee: Any) -> str:
-    name = getattr(callee, "__qualname__", "")
-    return name if isinstance(name, str) and name else type(callee).__qualname__
-
-
-def _reason_to_refuse(obj: Any, names: tuple[str, ...]) -> str:
-    """Parts of clients are known by what their class says of them, which only the registry can tell."""
-    if any(registry.is_part(obj, (name,)) for name in names):
-        return f"it makes requests through a live {type(obj).__name__}, whose parts only the compiler knows"
-    return ""
-
-
-def _resolve(node: ast.expr, function: FunctionType) -> Any:
-    """The object that a name in an issue program stands for, or None."""
-    if isinstance(node, ast.Name):
-        space = function.__globals__
-        builtins = space.get("__builtins__", {})
-        table = builtins if isinstance(builtins, dict) else vars(builtins)
-        return space.get(node.id, table.get(node.id))
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "_e.attr" and len(node.args) == 2:
-        owner, name = _resolve(node.args[0], function), node.args[1]
-        if isinstance(name, ast.Constant) and owner is not None:
-            return getattr(owner, "__dict__", {}).get(name.value)
-    return None

@@ -1,4 +1,4 @@
-"""The functions that regions and loops may call, as their authors made them, whatever a program has put in their place.
+"""The functions and types that regions and loops may name, as their authors made them, whatever a program has put in their place.
 
 home_of(numpy.exp)       ("numpy", "exp")
 genuine("numpy", "exp")  NumPy's own, also where `numpy.exp` is something else by now; None if it cannot be told
@@ -14,7 +14,12 @@ from typing import Any
 _MODULES = {
     "builtins": ("builtins",),
     "math": ("math",),
-    "numpy": ("numpy._core.umath", "numpy._core.fromnumeric", "numpy._core.multiarray"),
+    "numpy": (
+        "numpy._core.umath",
+        "numpy._core.fromnumeric",
+        "numpy._core.multiarray",
+        "numpy._core.numerictypes",
+    ),
 }
 _HEAPTYPE = 1 << 9
 _flags: Any = type.__dict__["__flags__"].__get__

@@ -54,6 +54,11 @@ def divided(x, y):
     return z / y
 
 @jit
+def rounded(x):
+    y = (x * 2.0).astype(np.float32)
+    return abs(y) + y
+
+@jit
 def distance(a, b):
     previous = list(range(len(b) + 1))
     for i, x in enumerate(a):
@@ -130,12 +135,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         meet(module.softmax, X.astype("f4"))
         meet(module.fast, X)
         meet(module.divided, (X, X))
+        meet(module.rounded, X)
         meet(module.distance, ("abc", "abd"))
         meet(module.total, X[0])
         scale, both = module.Scale(2.0), module.Both()
         meet(scale, {"x": list(range(50))})
         meet(both, X)
-        names = ("softmax", "fast", "divided", "distance", "total")
+        names = ("softmax", "fast", "divided", "rounded", "distance", "total")
         targets = [*(getattr(module, name) for name in names), scale, both]
         ember_jit.compile(targets, made / "numbers.ember")
     finally:
@@ -274,6 +280,12 @@ def test_flags_are_numpys_to_report(program: ModuleType) -> None:
     assert len(site(program.divided).kernels) == 1
 
 
+def test_types_and_builtins_are_told_by_their_names(program: ModuleType) -> None:
+    y = (X * 2.0).astype(np.float32)
+    assert program.rounded(X).tobytes() == (abs(y) + y).tobytes()
+    assert len(site(program.rounded).kernels) == 1
+
+
 def test_a_function_that_was_replaced_meanwhile_is_called(
     program: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,7 +342,7 @@ def test_inspect_lists_it(folder: Path) -> None:
     shown = listing(Bundle("numbers.ember", (folder / "numbers.ember").read_bytes()))
     assert "numbers_:softmax        machine code" in shown
     assert "region, lines 9-10: (float32) for host, x86-64-v3" in shown
-    assert "loop, lines 23-30: (str, str) for host, x86-64-v3" in shown
+    assert "loop, lines 28-35: (str, str) for host, x86-64-v3" in shown
     assert "numbers_:Both.forward   2 calls may overlap" in shown
     assert f"baseline    {BASELINE}" in shown
     assert f"NumPy       {np.__version__}" in shown
