@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
+from ember_jit.compiler import native_code
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.answers import answer, inference_for
 from ember_jit.compiler.building import Artifacts, build, is_method, reserved_name
@@ -31,6 +32,7 @@ def warm_up() -> None:
     numpy = numpy_module()
     if numpy is not None:
         registry.lookup(numpy.ndarray)  # looks through all of NumPy
+        native_code.warm_up()
     bytecode.load()
 
 

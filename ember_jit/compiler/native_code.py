@@ -13,12 +13,23 @@ from typing import Any
 from ember_jit.compiler.kernels.signatures import signature_of
 from ember_jit.compiler.passes.numeric_types import Typed
 from ember_jit.runtime.native.entries import Parts, enter, keep, keep_gain, kept, kept_gain
+from ember_jit.runtime.native.layouts import layouts
+from ember_jit.runtime.native.processor import processor
 from ember_jit.runtime.native.signature import Signature
 
 Emit = Callable[[Typed, int], "Callable[..., Any] | str"]
 Kept = Callable[[Typed], "Callable[..., Any] | None"]
 WITHOUT_LLVMLITE = "llvmlite, which makes kernels, is missing or broken [EMB050]"
 _lock = threading.Lock()  # LLVM's target machine is shared
+
+
+def warm_up() -> None:
+    """Look at what the first kernel would otherwise wait for: layouts, the processor, this package."""
+    from ember_jit.runtime.native.store import package_mark
+
+    layouts()
+    processor()
+    package_mark()
 
 
 def entry_kept(found: Typed) -> Callable[..., Any] | None:
