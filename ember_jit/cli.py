@@ -412,9 +412,17 @@ def _store() -> Store | None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The bundle to write, by custom NAME.ember.",
 )
+@click.option(
+    "--inputs",
+    "inputs_text",
+    help="The value of `inputs`, JSON or a file with it: then TARGET runs once, and the machine code of the numeric "
+    "regions and loops that it comes to goes in.",
+)
 @_init
 @_one_line_errors
-def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> None:
+def compile_bundle(
+    targets: tuple[str, ...], out: Path, inputs_text: str | None, init: str | None
+) -> None:
     """Compile operators ahead of time into a bundle.
 
     It runs without the compiler. A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
@@ -422,13 +430,16 @@ def compile_bundle(targets: tuple[str, ...], out: Path, init: str | None) -> Non
     """
     from ember_jit.aot.build import Builder
     from ember_jit.aot.listing import listing
-    from ember_jit.targets import load_all
+    from ember_jit.aot.meeting import meet
+    from ember_jit.targets import load_all, parse_json
 
     maker = Builder()
     for target in targets:
         for found in load_all(target, init):
             op = _remarked(found).op
             if op is not None:
+                if inputs_text is not None:
+                    meet(op, parse_json(inputs_text, "--inputs"))
                 maker.add(op)
     click.echo(listing(maker.write(out)))
 

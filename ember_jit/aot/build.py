@@ -14,9 +14,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType, FunctionType, MethodDescriptorType, MethodType
+from types import CodeType, FunctionType
 from typing import Any
 
+from ember_jit.aot.callees import live_callables, name_of, reason_to_refuse, resolved
 from ember_jit.aot.code import dumped
 from ember_jit.aot.digests import code_digest
 from ember_jit.aot.effects import declared_by_label, effect_data, known_key
@@ -24,6 +25,7 @@ from ember_jit.aot.fingerprint import Fingerprints, NotPortable
 from ember_jit.aot.loader import Bundle, class_at, read
 from ember_jit.aot.manifest import (
     DEFERS,
+    MACHINE,
     OVERLAPS,
     PLAIN,
     STRAIGHT,
@@ -35,10 +37,12 @@ from ember_jit.aot.manifest import (
     plan_data,
     shaping,
 )
+from ember_jit.aot.meeting import NO_INPUTS, meet, operator_of
 from ember_jit.aot.reach import decorated_within
+from ember_jit.aot.site_records import SiteRecords
+from ember_jit.aot.sites import made_here
 from ember_jit.compiler import answers, driver
 from ember_jit.compiler.analysis import registry
-from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
 from ember_jit.compiler.building import Artifacts, Built, build
 from ember_jit.compiler.codegen.link import (
     compile_in_place,
@@ -46,12 +50,15 @@ from ember_jit.compiler.codegen.link import (
     program_text,
 )
 from ember_jit.compiler.deferral import deferring_code
-from ember_jit.errors import BundleError, ConstructionError, NotAnOperatorError
-from ember_jit.report.dump import retire_text, straight_text
-from ember_jit.runtime.dispatch import Options, unit_of
+from ember_jit.compiler.source import source_of
+from ember_jit.compiler.weaving import woven
+from ember_jit.errors import BundleError
+from ember_jit.report.dump import kernels_text, retire_text, straight_text
+from ember_jit.runtime.dispatch import Options, Unit, unit_of
 from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.journal import writes_output
 from ember_jit.runtime.originals import original_code
+from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave
 
@@ -59,13 +66,20 @@ _BUILTIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, froze
 _Work = tuple[FunctionType, Any, Options, bool]
 
 
-def compile(target: Any, path: str | os.PathLike[str]) -> Bundle:  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
+def compile(  # noqa: A001 - `ember_jit.compile`, as in `re.compile`
+    target: Any, path: str | os.PathLike[str], *, inputs: Any = NO_INPUTS
+) -> Bundle:
     """Compile operators ahead of time into a bundle.
+
+    Machine code of numeric regions and loops goes in for the kinds of values that they have met in this process.
 
     Args:
         target: a decorated operator, class or function, or a list of these.  A class is constructed without
             arguments; give an operator where it needs some.
         path: the file to write, by custom `NAME.ember`.  It is replaced in one step, or not at all.
+        inputs: run each target once with these, so that its regions and loops meet values: the value of `inputs`
+            of an operator; of a function without such a parameter its first argument, or a tuple of all.
+            By default nothing runs.
 
     Returns:
         The bundle, which is not in force (`load` puts it there).
@@ -78,7 +92,10 @@ def compile(target: Any, path: str | os.PathLike[str]) -> Bundle:  # noqa: A001 
     targets = target if isinstance(target, list | tuple) else [target]
     maker = Builder()
     for each in targets:
-        maker.add(_operator(each))
+        op = operator_of(each)
+        if inputs is not NO_INPUTS:
+            meet(op, inputs)
+        maker.add(op)
     return maker.write(path)
 
 
@@ -94,7 +111,8 @@ class Builder:
         self._notes: set[str] = set()
         self._seen: set[tuple[Any, ...]] = set()
         self._keep: list[Any] = []  # what `_seen` names by its identity
-        self._fingerprints = Fingerprints(self._is_known, _reason_to_refuse)
+        self._machine = SiteRecords()
+        self._fingerprints = Fingerprints(self._is_known, reason_to_refuse)
 
     def add(self, op: Any) -> None:
         """Compile an operator or a function, and all that it leads to."""
@@ -135,6 +153,7 @@ class Builder:
                 record.text.append(f"{title}.{ending}.py")
                 entries[record.text[-1]] = text.encode("utf-8", "backslashreplace")
             records.append(record)
+        entries |= self._machine.entries
         manifest = Manifest(
             Maker.here(),
             records,
@@ -143,6 +162,7 @@ class Builder:
             sorted(self._pure_calls),
             sorted(self._pure_methods),
             sorted(self._notes),
+            made_here() if self._machine.entries else {},
         )
         return pack(manifest, entries)
 
@@ -178,7 +198,8 @@ class Builder:
         self, function: FunctionType, owner: Any, options: Options, undecorated: bool
     ) -> Iterable[_Work]:
         original = original_code(function)
-        if reason_to_leave(original, single=True):
+        unit = None if undecorated else unit_of(function)
+        if reason_to_leave(original, single=True) and not self._machine.has_code(unit):
             return ()
         artifacts = Artifacts()
         bound = undecorated and owner is not None
@@ -186,18 +207,53 @@ class Builder:
             self._note(function, "it is traced, which only the compiler does")
             return ()
         built = build(function, original, options, owner, artifacts, bound=bound)
-        code = None
-        if not isinstance(built, str):
-            code = compile_in_place(original, built.source, built.node)
-            if code is None:
-                built = driver.UNFIT
         if isinstance(built, str):
             if not undecorated:
-                self._put(function, options, Record(*_place(function), {}, PLAIN, built), b"", {})
+                self._alone(function, owner, options, built)
             return ()
-        assert code is not None
-        self._built(function, options, built, artifacts, code, undecorated)
+        node, sites, plains = self._with_sites(unit, function, owner, built.node)
+        code = compile_in_place(original, built.source, node)
+        if code is None:
+            if not undecorated:
+                self._plain(function, options, driver.UNFIT)
+            return ()
+        if artifacts.retire is not None:
+            artifacts.retire = node
+        elif artifacts.straight is not None:
+            artifacts.straight.node = node
+        self._built(function, options, built, artifacts, code, undecorated, sites, plains)
         return self._callees(built, options)
+
+    def _plain(self, function: FunctionType, options: Options, reason: str) -> None:
+        """Nothing becomes of a function, and why."""
+        self._put(function, options, Record(*_place(function), {}, PLAIN, reason), b"", {})
+
+    def _alone(self, function: FunctionType, owner: Any, options: Options, reason: str) -> None:
+        """What becomes of a function that is left alone for `reason`, unless it has machine code."""
+        unit, original = unit_of(function), original_code(function)
+        if unit is not None and self._machine.has_code(unit):
+            source = source_of(function, original)
+            node, sites, plains = self._with_sites(unit, function, owner, source.node)
+            code = compile_in_place(original, source, node) if sites else None
+            if code is not None:
+                plan = plan_data(Plan(function.__qualname__))
+                record = Record(*_place(function), {}, MACHINE, plan=plan, sites=sites)
+                texts = {"kernels": kernels_text(node, None)}
+                self._put(function, options, record, dumped(code, {}, plains), texts)
+                return
+        if not reason_to_leave(original, single=True):
+            self._plain(function, options, reason)
+
+    def _with_sites(
+        self, unit: Unit | None, function: FunctionType, owner: Any, node: ast.FunctionDef
+    ) -> tuple[ast.FunctionDef, list[dict[str, Any]], dict[str, CodeType]]:
+        """The definition with machine code in front of what has some; the sites' records, and their code in Python."""
+        if unit is None or not self._machine.has_code(unit):
+            return node, [], {}
+        receiver = driver.receiver_of(unit, function, owner)
+        made = woven(unit, function, node, receiver)
+        sites, plains = self._machine.of(unit, made, lambda text: self._note(function, text))
+        return (made.node if sites else node), sites, plains
 
     def _built(
         self,
@@ -207,6 +263,8 @@ class Builder:
         artifacts: Artifacts,
         code: CodeType,
         undecorated: bool,
+        sites: list[dict[str, Any]],
+        plains: dict[str, CodeType],
     ) -> None:
         original = original_code(function)
         form = OVERLAPS if artifacts.retire is not None else STRAIGHT
@@ -220,9 +278,7 @@ class Builder:
             if any(class_at(where) is not live[mark] for mark, where in classes.items()):
                 reason = "its operators are of classes that no module holds by their name"
                 if not undecorated:
-                    self._put(
-                        function, options, Record(*_place(function), {}, PLAIN, reason), b"", {}
-                    )
+                    self._plain(function, options, reason)
                 return
         programs: dict[str, CodeType] = {}
         texts: dict[str, str] = {}
@@ -244,8 +300,9 @@ class Builder:
             plan=plan_data(built.plan),
             classes=classes,
             undecorated=undecorated,
+            sites=sites,
         )
-        self._put(function, options, record, dumped(code, programs), texts)
+        self._put(function, options, record, dumped(code, programs, plains), texts)
 
     def _put(
         self,
@@ -274,7 +331,7 @@ class Builder:
     def _callees(self, built: Built, options: Options) -> Iterator[_Work]:
         inference = answers.inference_for(options)
         for fact in built.facts.calls.values():
-            for callee in _live(fact.callee):
+            for callee in live_callables(fact.callee):
                 self._keep.append(callee)
                 effect = inference.effect(callee)
                 self._effect(callee, effect, options)
@@ -290,7 +347,7 @@ class Builder:
             fingerprint, _ = self._fingerprints.of(callee)
         except NotPortable as exc:
             self._notes.add(
-                f"{_name(callee)} runs in order: {exc}. Declare its effect (`@query`) to have it overlap from a bundle"
+                f"{name_of(callee)} runs in order: {exc}. Declare its effect (`@query`) to have it overlap from a bundle"
             )
             return
         self._effects.setdefault(effects_key(options), {})[fingerprint] = effect_data(effect)
@@ -327,7 +384,7 @@ class Builder:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             if ast.unparse(node.func) == "_e.call" and node.args:
-                found = _resolve(node.args[0], function)
+                found = resolved(node.args[0], function)
                 if found is not None and answers.is_pure_call(found):
                     self._pure_calls.add(known_key(found))
             elif ast.unparse(node.func) == "_e.method" and len(node.args) > 1:
@@ -343,25 +400,6 @@ class Builder:
         self._notes.add(f"{function.__qualname__}: {text}")
 
 
-def _operator(target: Any) -> Any:
-    """The operator, or function, that a target stands for."""
-    if isinstance(target, FunctionType | MethodType):
-        return target
-    if not isinstance(target, type):
-        if not callable(target):
-            raise NotAnOperatorError(
-                f"{target!r} is no operator that could be called: decorate its class, or give an operator"
-            )
-        return target
-    try:
-        return target()
-    except Exception as exc:
-        raise ConstructionError(
-            f"{target.__qualname__} could not be constructed without arguments ({type(exc).__name__}: {exc}); "
-            "give an operator instead of its class"
-        ) from exc
-
-
 def _place(function: FunctionType) -> tuple[str, str, str]:
     return function.__qualname__, str(function.__module__), code_digest(original_code(function))
 
@@ -373,44 +411,5 @@ def _order(each: tuple[Any, tuple[Record, bytes, dict[str, str]]]) -> tuple[str,
 
 def _rank(record: Record) -> tuple[int, int, str]:
     """Which of two outcomes for one function goes in: the one that overlaps more; else either, but always the same."""
-    forms = (OVERLAPS, STRAIGHT, PLAIN, DEFERS)
+    forms = (OVERLAPS, STRAIGHT, MACHINE, PLAIN, DEFERS)
     return forms.index(record.form), -len(record.plan.get("sites", ())), str(record.plan)
-
-
-def _live(callee: Abstract) -> Iterator[Any]:
-    """The live callables that an abstract one may be."""
-    if isinstance(callee, Known):
-        yield callee.obj
-    elif isinstance(callee, OneOf):
-        yield from callee.objs
-    elif isinstance(callee, Method):
-        if isinstance(callee.function, FunctionType):
-            yield MethodType(callee.function, callee.owner)
-        elif isinstance(callee.function, MethodDescriptorType):
-            yield callee.function.__get__(callee.owner)
-
-
-def _name(callee: Any) -> str:
-    name = getattr(callee, "__qualname__", "")
-    return name if isinstance(name, str) and name else type(callee).__qualname__
-
-
-def _reason_to_refuse(obj: Any, names: tuple[str, ...]) -> str:
-    """Parts of clients are known by what their class says of them, which only the registry can tell."""
-    if any(registry.is_part(obj, (name,)) for name in names):
-        return f"it makes requests through a live {type(obj).__name__}, whose parts only the compiler knows"
-    return ""
-
-
-def _resolve(node: ast.expr, function: FunctionType) -> Any:
-    """The object that a name in an issue program stands for, or None."""
-    if isinstance(node, ast.Name):
-        space = function.__globals__
-        builtins = space.get("__builtins__", {})
-        table = builtins if isinstance(builtins, dict) else vars(builtins)
-        return space.get(node.id, table.get(node.id))
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "_e.attr" and len(node.args) == 2:
-        owner, name = _resolve(node.args[0], function), node.args[1]
-        if isinstance(name, ast.Constant) and owner is not None:
-            return getattr(owner, "__dict__", {}).get(name.value)
-    return None

@@ -15,10 +15,17 @@ _PLAIN = 2
 _SLICE = "<ember_jit slice>"  # constants of 3.14 that version 2 has no word for
 
 
-def dumped(code: CodeType, programs: Mapping[str, CodeType]) -> bytes:
-    """An entry: the code that replaces a function's own, and its issue programs by name."""
-    parts = tuple((name, homeless(programs[name])) for name in programs)
-    return marshal.dumps((homeless(code), parts), _PLAIN)
+def dumped(
+    code: CodeType,
+    programs: Mapping[str, CodeType],
+    plains: Mapping[str, CodeType] | None = None,
+) -> bytes:
+    """An entry: the code that replaces a function's own, its issue programs, and its regions as functions, by name."""
+    parts = [
+        tuple((name, homeless(each)) for name, each in some.items())
+        for some in (programs, plains or {})
+    ]
+    return marshal.dumps((homeless(code), *parts), _PLAIN)
 
 
 def homeless(code: CodeType) -> CodeType:

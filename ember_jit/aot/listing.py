@@ -31,6 +31,10 @@ def _lines(found: Bundle) -> Iterator[str]:
     width = max((len(_title(record)) for record in units), default=0)
     for record in units:
         yield f"  {_title(record):<{width}}  {_what(found, record)}"
+        yield from (f"    {line}" for line in _machine_code(record))
+    if manifest.machine:
+        yield ""
+        yield from _made_for(found)
     counts = {key: len(effects) for key, effects in manifest.effects.items()}
     yield ""
     effects = sum(counts.values())
@@ -67,6 +71,32 @@ def _calls(found: Bundle, record: Record) -> int:
     texts = [found.text(entry) for entry in record.text]
     helpers = {number for text in texts for number in _HELPER.findall(text)}
     return len(record.plan.get("sites", [])) - len(helpers)
+
+
+def _machine_code(record: Record) -> Iterator[str]:
+    """Each site: its lines, what there is code for, and for which processors."""
+    for site in record.sites:
+        first, last = site["lines"]
+        where = f"line {first}" if first == last else f"lines {first}-{last}"
+        kind = "region" if "kernels" in site else "loop"
+        made = site.get("kernels", site.get("loops", []))
+        for each in made:
+            values = ", ".join(each.get("seen", each.get("kinds", [])))
+            yield f"{kind}, {where}: ({values}) for {', '.join(sorted(each['code']))}"
+        if not made:
+            yield f"{kind}, {where}: nothing, as it had met no values"
+
+
+def _made_for(found: Bundle) -> Iterator[str]:
+    """For whom the machine code is, and whether that is here."""
+    made_for = found.manifest.machine
+    yield "machine code"
+    yield f"  host        {made_for['processor_name']}"
+    yield f"  baseline    {made_for['baseline']}"
+    if made_for["numpy"]:
+        yield f"  NumPy       {made_for['numpy']}"
+    misfit = found.machinery().misfit()
+    yield f"  fits here   {f'no: {misfit}' if misfit else f'yes, as {found.machinery().processor()}'}"
 
 
 def programs(found: Bundle, name: str) -> str:

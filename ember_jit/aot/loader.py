@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ember_jit.aot import provider
 from ember_jit.aot.code import at_home
@@ -31,6 +31,7 @@ from ember_jit.aot.digests import code_digest
 from ember_jit.aot.effects import Effects, declared_by_label, known_key
 from ember_jit.aot.manifest import (
     DEFERS,
+    MACHINE,
     PLAIN,
     STRAIGHT,
     Record,
@@ -54,6 +55,10 @@ from ember_jit.runtime.plan import Plan, Verdict, install_tables
 from ember_jit.runtime.standins import stand_in
 from ember_jit.runtime.statics import function_of
 from ember_jit.verdicts import Verdicts, verdict_on
+
+if TYPE_CHECKING:
+    from ember_jit.aot.sites import Machinery
+    from ember_jit.runtime.tried import TriedFirst
 
 _COMPOSITE = Effect(UNKNOWN, "", operator=True)  # all that entering a stand-in asks of an effect
 
@@ -87,6 +92,7 @@ class Bundle:
         self._twins: dict[str, CodeType] = {}
         self._pure_calls = frozenset(self.manifest.pure_calls)
         self._pure_methods = frozenset(self.manifest.pure_methods)
+        self._machinery: Machinery | None = None
         self._stale: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -128,7 +134,13 @@ class Bundle:
             live |= {**linking.STRAIGHT, **classes}
         install_tables(self.is_pure_call, self.is_pure_method)
         original = unit.original
-        code, programs = marshal.loads(self._entries[record.entry])
+        code, programs, plains = marshal.loads(self._entries[record.entry])
+        if record.sites:
+            sites = self._sites(record, dict(plains), unit, owner)
+            if record.form == MACHINE and not any(site.on for site in sites.values()):
+                unit.stats.left_alone = next(site.left for site in sites.values())
+                return None
+            live |= sites
         plan = plan_from(record.plan, unit.name)
         plan.limit(unit.options.max_workers)
         plan.budget = unit.options.max_extra_calls
@@ -140,6 +152,36 @@ class Bundle:
             codes = {name: at_home(each, filename) for name, each in programs}
             link_programs(plan, function, original, codes, record.issues)
         return place(at_home(code, original.co_filename), live), plan
+
+    def _sites(
+        self, record: Record, plains: Mapping[str, CodeType], unit: Unit, owner: Any
+    ) -> dict[str, TriedFirst]:
+        """The sites of a function's machine code, by the constants that stand for them."""
+        from ember_jit.aot.sites import make_sites  # most bundles have none
+
+        function = unit.function()
+        assert function is not None
+        here = unit.original.co_filename
+        placed = {name: at_home(code, here) for name, code in plains.items()}
+        machinery = self.machinery()
+        alone = record.form == MACHINE
+        return make_sites(record.sites, placed, machinery, unit, function, owner, alone)
+
+    def machinery(self) -> Machinery:
+        """Its machine code, as far as that fits here."""
+        from ember_jit.aot.sites import Machinery
+
+        with self._lock:
+            if self._machinery is None:
+                made_for = self.manifest.machine
+                self._machinery = Machinery(made_for, self._entries, self._say_unfit)
+            return self._machinery
+
+    def _say_unfit(self, why: str) -> None:
+        _warn(
+            f"the machine code in {self.path} is of no use here: {why}. The statements run as they are written; "
+            "`ember-jit compile` makes the bundle again [EMB061]"
+        )
 
     # ------------------------------------------------------------------ what the runtime asks
     def _answer(self, plan: Plan, options: Options) -> None:
@@ -179,7 +221,7 @@ class Bundle:
             return None
         made = self._twins.get(key)
         if made is None:
-            stored, _ = marshal.loads(self._entries[record.entry])
+            stored, *_ = marshal.loads(self._entries[record.entry])
             made = self._twins[key] = place(
                 at_home(stored, code.co_filename), {linking.DEFERRED: deferred}
             )
@@ -238,6 +280,8 @@ def load(path: str | os.PathLike[str], *, digest: str | None = None) -> Bundle:
         BundleError: it cannot be read, is damaged, was tampered with, or is another one.
     """
     found = read(path, digest=digest)
+    if found.manifest.machine:
+        found.machinery().prepare()
     provider.push(found)
     return found
 

@@ -2,6 +2,7 @@
 
     manifest.json       this, as JSON
     manifest.digest     the digest of manifest.json
+    machine/...         object code of numeric regions and loops
     units/...           code (`marshal`, for the Python named here), and the same as text to read
 
 `unpack` takes a bundle apart and hands out nothing that the digests do not cover.
@@ -22,11 +23,14 @@ from ember_jit.errors import BundleError
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.plan import Plan
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a bundle of before could mean something else: its form, or what generated programs call."""
 MANIFEST, SEAL = "manifest.json", "manifest.digest"
 OVERLAPS, STRAIGHT, PLAIN, DEFERS = "overlaps", "straight", "plain", "defers output"
-_SHAPING = ("parallel_threshold", "effects", "assume", "max_extra_calls", "recursive")
+MACHINE = "machine code"
+MADE_FOR = ("processor", "processor_name", "baseline", "numpy", "abi")
+"""What machine code is made for: the processor's digest and name, the other processors, NumPy, how objects lie."""
+_SHAPING = ("parallel_threshold", "effects", "assume", "max_extra_calls", "recursive", "numerics")
 
 
 @dataclass(eq=False)
@@ -74,7 +78,8 @@ class Record:
         module: the module it stands in.
         code: the digest of its code: the record is good for this code and no other.
         options: the options that shape generated code, see `shaping`.
-        form: what becomes of it: one of `OVERLAPS`, `STRAIGHT`, `PLAIN`, `DEFERS`.
+        form: what becomes of it: one of `OVERLAPS`, `STRAIGHT`, `PLAIN`, `DEFERS`, or `MACHINE`: its own code, with
+            machine code in front of regions or loops.
         reason: why it is left alone (`PLAIN`).
         entry: the entry with its code, or empty.
         text: the entries that show the same as text.
@@ -82,6 +87,7 @@ class Record:
         plan: the rest of its plan (`plan_data`).
         classes: "module:Class" by the constant that stands for the class (`STRAIGHT`).
         undecorated: it is a stand-in: a decorated function leads to it.
+        sites: its regions and loops with machine code (`aot.sites`).
     """
 
     name: str
@@ -96,6 +102,7 @@ class Record:
     plan: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     undecorated: bool = False
+    sites: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -110,6 +117,7 @@ class Manifest:
         pure_calls: those that are pure on plain values.
         pure_methods: "class method" for methods that are.
         notes: what did not go in, and why.
+        machine: what its machine code was made for (`aot.sites.made_here`); empty if there is none.
         entries: digests of the entries, by name.
     """
 
@@ -120,6 +128,7 @@ class Manifest:
     pure_calls: list[str] = field(default_factory=list)
     pure_methods: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    machine: dict[str, str] = field(default_factory=dict)
     entries: dict[str, str] = field(default_factory=dict)
 
 
@@ -172,13 +181,14 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         made = Manifest(maker, units, **raw)
     except (TypeError, KeyError, AttributeError):
         raise BundleError(f"{MANIFEST} is not the manifest of a bundle") from None
-    kinds = {"effects": dict, "entries": dict}
+    kinds = {"effects": dict, "entries": dict, "machine": dict}
     good = all(
         isinstance(getattr(made, each.name), kinds.get(each.name, list))
         for each in fields(Manifest)
         if each.name != "maker"
     )
-    strings = (maker.ember_jit, maker.python, maker.magic, *(u.code for u in units))
+    made_for = tuple(made.machine.get(key) for key in MADE_FOR) if good and made.machine else ()
+    strings = (maker.ember_jit, maker.python, maker.magic, *made_for, *(u.code for u in units))
     if not good or not all(isinstance(each, str) for each in strings):
         raise BundleError(f"{MANIFEST} is not the manifest of a bundle")
     return made

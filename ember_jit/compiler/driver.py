@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ember_jit.compiler import native_code
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.answers import answer, inference_for
 from ember_jit.compiler.building import (
@@ -21,17 +22,15 @@ from ember_jit.compiler.building import (
 )
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs
 from ember_jit.compiler.held import likeness, looking
-from ember_jit.compiler.numeric_form import may_be_numeric, numeric_form
+from ember_jit.compiler.numeric_form import may_be_numeric
 from ember_jit.compiler.passes.chain_shape import why_no_chain
+from ember_jit.compiler.passes.numeric_names import numpy_module
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.compiler.tracing.fallback import trace_unit
+from ember_jit.compiler.weaving import woven
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.triage import has_loop
-
-if TYPE_CHECKING:
-    from ember_jit.compiler.loops.form import LoopForm
-
 
 UNFIT = "the retire program does not compile to the same variables"
 
@@ -40,6 +39,10 @@ UNFIT = "the retire program does not compile to the same variables"
 def warm_up() -> None:
     """Load what the first compilation would otherwise wait for, in the user's first call."""
     registry.lookup(len)
+    numpy = numpy_module()
+    if numpy is not None:
+        registry.lookup(numpy.ndarray)  # looks through all of NumPy
+        native_code.warm_up()
     bytecode.load()
 
 
@@ -76,22 +79,19 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None]
     unit.ordinary, unit.attempt_left_out = None, ""
     built = build(function, unit.original, unit.options, owner, artifacts, clock.lap, unit.bound)
     if isinstance(built, str):
-        made = _numeric_alone(unit, function, owner, built, clock)
-        return made or _chain_alone(unit, function, owner, built, clock)
+        alone = _numeric_alone(unit, function, owner, built, clock)
+        return alone or _chain_alone(unit, function, owner, built, clock)
     unit.stats.left_alone = ""
     plan = built.plan
-    receiver = _receiver(unit, function, owner)
-    loops = _loops(unit, function, built.node, receiver)
-    numeric = numeric_form(unit, function, loops.node if loops else built.node, receiver)
-    artifacts.numeric = numeric.sites
-    if loops:
-        artifacts.loops = loops.sites  # of the others, the calls in them say more
+    made = woven(unit, function, built.node, receiver_of(unit, function, owner))
+    artifacts.numeric = made.numeric
+    if made.loops:
+        artifacts.loops = made.loops.sites  # of the others, the calls in them say more
     if artifacts.retire is not None:
-        artifacts.retire = numeric.node
+        artifacts.retire = made.node
     elif artifacts.straight is not None:
-        artifacts.straight.node = numeric.node
-    live = {**built.live, **numeric.live, **(loops.live if loops else {})}
-    code = link_in_place(unit, built.source, numeric.node, live)
+        artifacts.straight.node = made.node
+    code = link_in_place(unit, built.source, made.node, {**built.live, **made.live})
     if code is None:
         unit.stats.left_alone = UNFIT
         return None
@@ -99,7 +99,7 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None]
     if artifacts.retire is not None:
         answer(plan, unit.options, inference_for(unit.options))
     clock.lap("link")
-    if artifacts.straight is not None and not numeric.sites and not loops:
+    if artifacts.straight is not None and not made.live:
         unit.ordinary = code
         code = _chain(unit, function, owner, artifacts.straight.node, built.live, clock) or code
     return code, plan
@@ -173,42 +173,27 @@ def _numeric_alone(
         return None
     if reserved_name(source, unit.original):
         return None
-    receiver = _receiver(unit, function, owner)
-    loops = _loops(unit, function, source.node, receiver)
-    clock.lap("loops")
-    numeric = numeric_form(unit, function, loops.node if loops else source.node, receiver)
-    clock.lap("numeric regions")
-    live = dict(numeric.live)
+    receiver = receiver_of(unit, function, owner)
+    made = woven(unit, function, source.node, receiver, clock.lap)
+    loops = made.loops
     if loops:
         artifacts.loops_left = loops.left
-        if loops.worth_tracing and not numeric.sites and unit.options.trace:
+        if loops.worth_tracing and not made.numeric and unit.options.trace:
             return None  # what tracing may overlap is worth more
-        live |= loops.live
-    if not live:
+    if not made.live:
         return None
-    code = link_in_place(unit, source, numeric.node, live)
+    code = link_in_place(unit, source, made.node, made.live)
     clock.lap("link")
     if code is None:
         return None
     unit.stats.left_alone = ""
-    artifacts.numeric, artifacts.kernels = numeric.sites, numeric.node
+    artifacts.numeric, artifacts.kernels = made.numeric, made.node
     if loops:
         artifacts.loops = loops.sites
     return code, Plan(unit.name)
 
 
-def _loops(
-    unit: Unit, function: FunctionType, node: ast.FunctionDef, receiver: Any
-) -> LoopForm | None:
-    """The definition with its loops in machine code; None, and nothing loaded, for a function without any."""
-    if not has_loop(unit.original):
-        return None
-    from ember_jit.compiler.loops.form import loop_form
-
-    return loop_form(unit, function, node, receiver)
-
-
-def _receiver(unit: Unit, function: FunctionType, owner: Any) -> Any:
+def receiver_of(unit: Unit, function: FunctionType, owner: Any) -> Any:
     """The operator that the first parameter is, or None."""
     return owner if unit.bound or is_method(function, owner) else None
 

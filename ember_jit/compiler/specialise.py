@@ -6,27 +6,29 @@ bit, or whose kernel is no quicker than NumPy on the very values at hand, gets n
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from ember_jit.compiler.codegen.numeric import result_steps
-from ember_jit.compiler.native_code import WITHOUT_LLVMLITE, Emit, Kept
+from ember_jit.compiler.native_code import (
+    WITHOUT_LLVMLITE,
+    Emit,
+    Kept,
+    gain_kept,
+    remember_gain,
+)
 from ember_jit.compiler.passes.numeric_python import plain_function
 from ember_jit.compiler.passes.numeric_shapes import Unfit
 from ember_jit.compiler.passes.numeric_types import Kind, Seen, Typed, typed
 from ember_jit.dependencies import load
 from ember_jit.ir.program import DTYPES, INDEX, Numerics
 from ember_jit.ir.region import NumericRegion
-from ember_jit.runtime.native.miss import MISS
+from ember_jit.runtime import background, trial
 from ember_jit.runtime.numeric import Kernel, Site, describe
-
-TRIED = 1 << 16  # elements: on about so many a kernel is timed against NumPy before it is used
-_ROUNDS = 3
-_NO_SLOWER = 0.95  # what NumPy may take, relative to the kernel: timing is never exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def specialiser(
             entry = kept(form)
             if entry is not None:
                 making.made, making.entry, making.cached = form, entry, True
+                making.gain = gain_kept(form)
                 making.seconds = time.perf_counter() - began
                 return making.finish(args)
         return making
@@ -100,41 +103,74 @@ class Making:
     """A kernel that is being made: machine code on any thread, the trial where values are at hand.
 
     Attributes:
+        tier: 0 for code that is there soon, 1 for better code.
         made: the typed program that was compiled.
         entry: its entry, or why there is none.
         seconds: what that took.
         cached: it came from the cache on disk.
+        gain: what an earlier trial found, if there was one.
     """
 
-    def __init__(self, region: NumericRegion, forms: list[Typed], emit: Emit) -> None:
+    def __init__(
+        self, region: NumericRegion, forms: list[Typed], emit: Emit, tier: int = 1
+    ) -> None:
         self.region = region
         self.forms = forms
         self.emit = emit
+        self.tier = tier
         self.made = forms[0]
         self.entry: Callable[..., Any] | str = "it was not made"
         self.seconds = 0.0
         self.cached = False
+        self.gain: float | None = None
+
+    def quick(self) -> Making:
+        """The same, sooner and worse."""
+        return Making(self.region, self.forms, self.emit, tier=0)
 
     def make(self) -> None:
         """Compile the first form that can be."""
         began = time.perf_counter()
         for form in self.forms:
-            self.made, self.entry = form, self.emit(form)
+            self.made, self.entry = form, self.emit(form, self.tier)
             if not isinstance(self.entry, str):
                 break
         self.seconds += time.perf_counter() - began
 
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
-        """The kernel, unless NumPy is quicker on these values or on more like them."""
+        """The kernel, tried on these values and on more like them, unless an earlier process has tried it."""
         if isinstance(self.entry, str):
             if self.entry == WITHOUT_LLVMLITE:
                 load("llvmlite", "llvmlite.binding")  # warns once, here: this is the user's thread
             return self.entry
-        speedup = _tried(self.entry, self.region, result_steps(self.region), args, self.made)
-        if speedup is not None and speedup < _NO_SLOWER:
-            return f"NumPy is quicker on such arrays ({1 / speedup:.2f} times)"
-        details = Details(self.made, self.seconds * 1e3, speedup, self.cached)
-        return Kernel(self.entry, describe(args), details)
+        if self.gain is None:
+            region, made = self.region, self.made
+            plain = partial(plain_function, region, result_steps(region))
+            self.gain = trial.speedup(self.entry, plain, args, made.space, made.input_axes)
+            if self.gain is not None and self.tier:
+                self._remember()
+        return self._kernel(self.entry, describe(args))
+
+    def better(self, quick: Kernel) -> Kernel | None:
+        """The kernel in place of a quick one, which has been tried; None if there is none."""
+        if isinstance(self.entry, str):
+            return None
+        self.gain = quick.details.speedup
+        if self.gain is not None:
+            self._remember()
+        return self._kernel(self.entry, quick.seen)
+
+    def _kernel(self, entry: Callable[..., Any], seen: tuple[str, ...]) -> Kernel:
+        details = Details(self.made, self.seconds * 1e3, self.gain, self.cached)
+        return Kernel(entry, seen, details, trial.why_slow(self.gain))
+
+    def _remember(self) -> None:
+        assert self.gain is not None
+        keep = partial(remember_gain, self.made, self.gain)
+        if background.is_on():
+            background.submit(keep, later=True)
+        else:
+            keep()
 
 
 def seen_as(value: Any, array: type) -> Seen:
@@ -157,61 +193,3 @@ def seen_as(value: Any, array: type) -> Seen:
     if isinstance(value, numpy.generic) and value.dtype.char in DTYPES and kind is value.dtype.type:
         return Seen("numpy", value.dtype.char)
     raise Unfit(f"a {kind.__name__}")
-
-
-def _tried(
-    entry: Callable[..., Any],
-    region: NumericRegion,
-    outputs: Sequence[int],
-    args: tuple[Any, ...],
-    found: Typed,
-) -> float | None:
-    """How many times as fast as NumPy the kernel is: on these values if they are few, and on some ten thousand like them.
-
-    The smaller of the two; None if neither could be tried (the arithmetic raises flags, for one).
-    """
-    if TRIED < 0:
-        return None
-    plain = plain_function(region, outputs)
-    sizes = dict(_lengths(args, found))
-    speedups = []
-    if math.prod(sizes[axis] for axis in found.space) < TRIED:
-        speedups.append(_raced(entry, plain, args))
-    speedups.append(_raced(entry, plain, _sample(args, found, sizes)))
-    return min((each for each in speedups if each is not None), default=None)
-
-
-def _raced(
-    entry: Callable[..., Any], plain: Callable[..., Any], args: tuple[Any, ...]
-) -> float | None:
-    import numpy
-
-    with numpy.errstate(all="ignore"):
-        if entry(*args) is MISS:
-            return None
-        times: dict[Any, list[float]] = {entry: [], plain: []}
-        for _ in range(_ROUNDS):
-            for function, taken in times.items():
-                began = time.perf_counter_ns()
-                function(*args)
-                taken.append(time.perf_counter_ns() - began)
-    return min(times[plain]) / max(min(times[entry]), 1)
-
-
-def _lengths(args: tuple[Any, ...], found: Typed) -> Iterator[tuple[int, int]]:
-    """The length of each axis."""
-    for value, axes in zip(args, found.input_axes, strict=True):
-        yield from zip(axes, getattr(value, "shape", ()), strict=False)
-
-
-def _sample(args: tuple[Any, ...], found: Typed, sizes: dict[int, int]) -> tuple[Any, ...]:
-    """Values like these, of about `TRIED` elements: the first axis is cut short, or repeated."""
-    first = found.space[0]
-    wanted = max(1, TRIED // max(math.prod(sizes[axis] for axis in found.space[1:]), 1))
-    out = []
-    for value, axes in zip(args, found.input_axes, strict=True):
-        if first in axes:
-            at = axes.index(first)
-            value = value.take(range(wanted), axis=at, mode="wrap")
-        out.append(value)
-    return tuple(out)

@@ -5,6 +5,7 @@
     source_text(node)    its source on one line, remembered
     load, store, is_     small expressions of ours
     placed, put_on_line  where what is ours stands in the user's file
+    start_of             the place at which a statement begins to run
 
 Contexts (`ast.Load`) and operators (`ast.Add`) have no fields and are told apart by their type alone:
 `walk` passes most of them over, and `copied` shares them.
@@ -92,6 +93,35 @@ def placed(node: Any, where: ast.AST) -> Any:
             ast.copy_location(each, where)
         stack.extend(ast.iter_child_nodes(each))
     return node
+
+
+#: by the kind of a node, the field that is evaluated first; what is in none of these is a place itself
+_FIRST = {
+    **dict.fromkeys((ast.Assign, ast.AnnAssign, ast.Return, ast.Expr, ast.NamedExpr), "value"),
+    **dict.fromkeys((ast.Attribute, ast.Subscript, ast.Starred), "value"),
+    **dict.fromkeys((ast.BinOp, ast.Compare), "left"),
+    **dict.fromkeys((ast.If, ast.While, ast.IfExp, ast.Assert), "test"),
+    **dict.fromkeys((ast.BoolOp,), "values"),
+    **dict.fromkeys((ast.List, ast.Tuple, ast.Set), "elts"),
+    ast.AugAssign: "target",
+    ast.For: "iter",
+    ast.Call: "func",
+    ast.UnaryOp: "operand",
+}
+
+
+def start_of(node: ast.AST) -> ast.AST:
+    """A node with the place, on one line, of what runs first in `node`: there, ours is no line of its own for a tracer."""
+    found: Any = node
+    while (name := _FIRST.get(type(found))) is not None:
+        inner = getattr(found, name)
+        inner = inner[0] if type(inner) is list and inner else inner
+        if not isinstance(inner, ast.AST):
+            break
+        found = inner
+    line, column = found.lineno, found.col_offset
+    end = found.end_col_offset if found.end_lineno == line else column
+    return ast.Pass(lineno=line, col_offset=column, end_lineno=line, end_col_offset=end)
 
 
 def load(name: str) -> ast.expr:

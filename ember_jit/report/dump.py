@@ -263,14 +263,15 @@ def straight_text(title: str, made: Straight, source: Source) -> str:
 
 
 def kernels_text(node: ast.FunctionDef, source: Source | None) -> str:
-    """A function with kernels as Python: `_kernel_0` is the site of region 0."""
+    """A function with kernels as Python: `_kernel_0` is the site of region 0, `_loop_0` that of loop 0."""
     where = f" ({source.filename}:{source.first})" if source is not None else ""
     head = (
         f"# {node.name}{where} with its kernels.\n"
         "# entry: the kernel that was right last time; again: another, made if need be; miss: none fits,\n"
         "# and the statements run as they were written.\n\n"
     )
-    return head + re.sub(r"'<ember_jit kernel (\d+)>'", r"_kernel_\1", ast.unparse(node)) + "\n"
+    text = ast.unparse(_named(node))
+    return head + re.sub(r"'<ember_jit (kernel|loop) (\d+)>'", r"_\1_\2", text) + "\n"
 
 
 def _named(node: ast.FunctionDef, more: dict[str, str] | None = None) -> ast.FunctionDef:

@@ -3,7 +3,7 @@
     job = background.submit(work)     # at the call that wants it; that call runs its plain statements
     job.done                          # at a later call: take the result, or run plain again
 
-The thread is there while there is work.  A process that ends waits for the job at hand (LLVM must not run into the
+What is wanted soon goes before what only makes it better (`later`).  The thread is there while there is work.  A process that ends waits for the job at hand (LLVM must not run into the
 destructors of its library) and drops the rest; a fork waits for it too, so that a child holds no lock of LLVM's or of
 an import, and is made by a process without this thread.  Children do what is left to do themselves.
 """
@@ -14,7 +14,8 @@ import atexit
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ember_jit.config import config
 
@@ -49,21 +50,36 @@ class Job:
 # Reentrant: a signal handler or a finaliser may call compiled code in the midst of it.
 _lock = threading.RLock()
 _queue: deque[Job] = deque()
+_later: deque[Job] = deque()
 _worker: threading.Thread | None = None
 _held = False  # no job may begin: the process ends, or is being forked
 _registered = False
+_at_once = 0  # blocks of `at_once`
 
 
 def is_on() -> bool:
     """Whether work is done in the background (`EMBER_JIT_BACKGROUND`), rather than by who wants it."""
-    return config().background
+    return config().background and not _at_once
 
 
-def submit(work: Callable[[], None]) -> Job:
-    """Have `work` done soon."""
+@contextmanager
+def at_once() -> Iterator[None]:
+    """While the block runs, in all threads, work is done by who wants it."""
+    global _at_once
+    with _lock:
+        _at_once += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _at_once -= 1
+
+
+def submit(work: Callable[[], None], later: bool = False) -> Job:
+    """Have `work` done soon, or when there is nothing else to do."""
     job = Job(work)
     with _lock:
-        _queue.append(job)
+        (_later if later else _queue).append(job)
         tend()
     return job
 
@@ -72,7 +88,7 @@ def tend() -> None:
     """Start the thread, if there is work and none is there (a child of a fork has none)."""
     global _worker, _registered
     with _lock:
-        if _worker is not None or _held or not _queue:
+        if _worker is not None or _held or not (_queue or _later):
             return
         if not _registered:
             _registered = True
@@ -101,10 +117,10 @@ def _run() -> None:
     global _worker
     while True:
         with _lock:
-            if _held or not _queue:
+            if _held or not (_queue or _later):
                 _worker = None
                 return
-            job = _queue.popleft()
+            job = (_queue or _later).popleft()
         job.perform()
 
 

@@ -18,7 +18,10 @@ from types import FunctionType, MethodType
 from typing import Any
 
 _MEASURE = frozenset({"coverage"})
-DEBUGGER = 0  # `sys.monitoring.DEBUGGER_ID`
+DEBUGGER, COVERAGE = 0, 1  # `sys.monitoring.DEBUGGER_ID`, `COVERAGE_ID`
+LINE_TOOLS = (DEBUGGER, COVERAGE)
+"""The tools that want to see each line that a thread runs.  Code that stands for lines without running them asks
+for these and for any trace function, measurements of coverage included (`compiler.codegen.tried`)."""
 
 
 class Watched(dict[type, bool]):
@@ -41,15 +44,3 @@ tool: Callable[[int], Any] = {}.get if _monitoring is None else _monitoring.get_
 def is_debugged() -> bool:
     """Whether a debugger follows the calling thread."""
     return watched[type(gettrace())] or bool(tool(DEBUGGER))
-
-
-def _line_tool() -> Any:
-    found = sys.gettrace()
-    if found is None:
-        tools = _monitoring
-        return tools.get_tool(tools.DEBUGGER_ID) or tools.get_tool(tools.COVERAGE_ID)
-    return found
-
-
-watcher: Callable[[], Any] = sys.gettrace if _monitoring is None else _line_tool
-"""The tracer, debugger or coverage tool that wants to see each line that this thread runs, or None."""

@@ -6,7 +6,8 @@
 
 `entry` is the kernel that was right last time; it checks its arguments itself and answers `MISS` when they are
 others.  `again` looks for one that fits, or has one made: machine code in the background, while the plain
-statements run; then a call with such values at hand tries it out.  A site that only misses switches itself off.
+statements run; then a call with such values at hand tries it out.  That is done twice: code that is soon there first, and
+better code, which then takes its place.  A site that only misses switches itself off.
 
 Invariants: nothing that can be seen has happened when the answer is `MISS`; a site never imports NumPy, it
 begins with the first array that it meets; what a kernel is made of, the compiler knows (`specialise`).
@@ -20,6 +21,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from ember_jit.errors import DependencyWarning
@@ -41,12 +43,14 @@ class Kernel:
     Attributes:
         entry: takes the inputs; returns the result, a tuple of several, or `MISS`.
         seen: what the inputs were, for the reader.
-        details: what the compiler knows of it, for reports.
+        details: what the compiler knows of it, for reports and bundles.
+        slow: why it is not used: NumPy is quicker; or empty.
     """
 
     entry: Callable[..., Any]
     seen: tuple[str, ...]
     details: Any
+    slow: str = ""
 
 
 class Making(Protocol):
@@ -58,18 +62,41 @@ class Making(Protocol):
     def finish(self, args: tuple[Any, ...]) -> Kernel | str:
         """The kernel, tried out on `args`, or why there is none."""
 
+    def quick(self) -> Making:
+        """The same, sooner and worse."""
+
+    def better(self, quick: Kernel) -> Kernel | None:
+        """The kernel in place of a quick one, which has been tried out; None if there is none."""
+
 
 Specialise = Callable[["Site", tuple[Any, ...]], "Making | Kernel | str"]
 """A kernel that need not be made, or one that has to be, or why there is none."""
 
 
-@dataclass(slots=True)
 class _Pending:
-    """A kernel that is being made."""
+    """A kernel that is being made, and a quick one before it.
 
-    making: Making
-    job: background.Job
-    seen: tuple[str, ...]
+    The thread that compiles takes no lock of ours: a fork waits for it, from within whatever holds one.  So whoever sets
+    the second of `kernel` and `made` lets the better one take its place (`turn` is taken once).
+
+    Attributes:
+        kernel: the quick one, if it is used.
+        tried: the quick one has been tried out.
+        made: the better one is there, or has failed (`error`).
+    """
+
+    __slots__ = ("error", "kernel", "made", "making", "quick", "quick_job", "seen", "tried", "turn")
+
+    def __init__(self, making: Making, seen: tuple[str, ...]) -> None:
+        self.making = making
+        self.seen = seen
+        self.quick = making.quick()
+        self.quick_job = background.submit(self.quick.make)
+        self.kernel: Kernel | None = None
+        self.tried = False
+        self.made = False
+        self.error: Exception | None = None
+        self.turn = [True]
 
 
 _PENDING: Any = object()
@@ -81,6 +108,7 @@ class Site(TriedFirst):
     Attributes:
         kernels: what was made.
         refused: what was not, and why, by what the inputs were.
+        met: all that was made, used or not, by `key_text` of what it was made for.
     """
 
     type_of = type
@@ -98,6 +126,7 @@ class Site(TriedFirst):
         super().__init__(region, disabled, report, left_off)
         self.kernels: list[Kernel] = []
         self.refused: dict[tuple[str, ...], str] = {}
+        self.met: dict[str, Kernel] = {}
         self.flagged = 0  # calls whose arithmetic raised a flag: NumPy made them again
         self.ndarray: Any = None
         self.calm: Any = self  # the error state in which an underflow is ignored
@@ -174,7 +203,7 @@ class Site(TriedFirst):
             if found is not MISS:
                 self.entry = kernel.entry
                 return found
-        key = _key(args, self.ndarray)
+        key = key_of(args, self.ndarray)
         known = self._known.get(key, _PENDING)
         if known is None or isinstance(known, Kernel):
             if known is not None:
@@ -202,12 +231,22 @@ class Site(TriedFirst):
                 return self._settle(key, args, self._begin(key, args))
             if not isinstance(known, _Pending):
                 return known
-            if not known.job.done:
-                background.tend()
-                return _PENDING
-            if known.job.error is not None:
-                raise known.job.error
-            return self._settle(key, args, known.making.finish(args))
+            if known.made and known.kernel is None:
+                if known.error is not None:
+                    raise known.error
+                return self._settle(key, args, known.making.finish(args))
+            if known.quick_job.done and not known.tried:
+                known.tried = True
+                if known.quick_job.error is not None:
+                    raise known.quick_job.error
+                quick = known.quick.finish(args)
+                if isinstance(quick, Kernel) and not quick.slow:
+                    self._use(key, quick)
+                    known.kernel = quick
+                    self._replace(key, known)
+                    return quick
+            background.tend()
+            return known.kernel or _PENDING
 
     def _begin(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Kernel | str | None:
         """Have a kernel made; None if that goes on in the background."""
@@ -215,7 +254,8 @@ class Site(TriedFirst):
         if isinstance(made, Kernel | str):
             return made  # from the cache, or refused
         if background.is_on():
-            self._known[key] = _Pending(made, background.submit(made.make), describe(args))
+            pending = self._known[key] = _Pending(made, describe(args))
+            background.submit(partial(self._improve, key, pending), later=True)
             return None
         made.make()
         return made.finish(args)
@@ -225,20 +265,59 @@ class Site(TriedFirst):
     ) -> Any:
         if made is None:
             return _PENDING
-        if isinstance(made, str):
-            self.refused[describe(args)] = made
-            self.tell(f"left to NumPy: {made}", ", ".join(describe(args)))
+        if isinstance(made, Kernel):
+            self.met[key_text(key)] = made
+        if isinstance(made, str) or made.slow:
+            why = made if isinstance(made, str) else made.slow
+            self.refused[describe(args)] = why
+            self.tell(f"left to NumPy: {why}", ", ".join(describe(args)))
             self._known[key] = None
             return None
         self.tell(f"a kernel, {made.details}", ", ".join(made.seen))
         self._known[key] = made
+        self._use(key, made)
+        return made
+
+    def _use(self, key: tuple[Any, ...], made: Kernel) -> None:
+        self.met[key_text(key)] = made
         self.kernels.append(made)
         self.entry = made.entry
-        return made
+
+    def _improve(self, key: tuple[Any, ...], pending: _Pending) -> None:
+        """Make better code, in the background."""
+        try:
+            pending.making.make()
+        except Exception as exc:  # noqa: BLE001 - a bug of ours: a later call reports it, or the quick code stays (EMB010)
+            pending.error = exc
+        pending.made = True
+        self._replace(key, pending)
+
+    def _replace(self, key: tuple[Any, ...], pending: _Pending) -> None:
+        """Let better code take the place of the quick one, if that is used and both are there."""
+        quick = pending.kernel
+        if quick is None or not pending.made:
+            return
+        try:
+            pending.turn.pop()
+        except IndexError:
+            return
+        better = None
+        if pending.error is None:
+            better = pending.making.better(quick)
+        else:
+            why = f"internal compiler error: {type(pending.error).__name__}: {pending.error}"
+            self.refused[(*quick.seen, "in better code")] = f"{why} [EMB010]"
+        if better is not None:
+            self.met[key_text(key)] = better
+            self.kernels[self.kernels.index(quick)] = better
+            if self.entry is quick.entry:
+                self.entry = better.entry
+        self._known[key] = better or quick
 
     def pending(self) -> list[tuple[str, ...]]:
         """What kernels are being made for, to read."""
-        return [each.seen for each in self._known.values() if isinstance(each, _Pending)]
+        waiting = [each for each in self._known.values() if isinstance(each, _Pending)]
+        return [each.seen for each in waiting if each.kernel is None]
 
     def _why_missed(self) -> str:
         if self.flagged:
@@ -247,18 +326,32 @@ class Site(TriedFirst):
         return reasons[-1] if reasons else f"its values were no arrays, {MISSES} times in a row"
 
 
-def _key(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
+def key_of(args: tuple[Any, ...], array: type) -> tuple[Any, ...]:
     """What kernels are made for: types, layouts, and which lengths are equal; not the lengths."""
     lengths: dict[int, int] = {}
     found: list[Any] = []
     for each in args:
         kind = type(each)
         if kind is array:
-            shape = tuple(-1 if n == 1 else lengths.setdefault(n, len(lengths)) for n in each.shape)
+            shape = tuple(
+                -n if n <= 1 else lengths.setdefault(n, 1 + len(lengths)) for n in each.shape
+            )
             found.append((each.dtype, shape, each.flags.num & 0x101))
         else:
             found.append(kind)
     return tuple(found)
+
+
+def key_text(key: tuple[Any, ...]) -> str:
+    """A key as text that is the same in every process."""
+    words = []
+    for each in key:
+        if isinstance(each, type):
+            words.append(f"{each.__module__}.{each.__qualname__}")
+        else:
+            dtype, shape, flags = each
+            words.append(f"{dtype.str}{dtype.char}[{','.join(map(str, shape))}]{flags:x}")
+    return " ".join(words)
 
 
 def describe(args: tuple[Any, ...]) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """What is tried in front of statements, and gives way to them: numeric regions and loops in machine code alike.
 
-    K.on and ... (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss
+    K.on and gettrace() is None and ... (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss
 
 The site `K` stands in the constants of the compiled function.  Where the answer is `miss`, nothing has happened that
-anybody could see, and the statements run as they were written.
+anybody could see, and the statements run as they were written.  So they do for whoever follows the lines.
 """
 
 from __future__ import annotations

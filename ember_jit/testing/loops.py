@@ -5,15 +5,12 @@ Where the cost model is to be as users have it, `wait_for_kernels` waits for wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields, replace
+from contextlib import AbstractContextManager
 
-from ember_jit.runtime.loops.site import policy
+from ember_jit.runtime.loops import site
 
 
-@contextmanager
-def loops_at_once(trial: bool = False) -> Iterator[None]:
+def loops_at_once(trial: bool = False) -> AbstractContextManager[None]:
     """While the block runs, loops are compiled in the very call that meets them, whatever that costs.
 
     Args:
@@ -23,10 +20,4 @@ def loops_at_once(trial: bool = False) -> Iterator[None]:
         >>> with loops_at_once():
         ...     pass
     """
-    before = replace(policy)
-    policy.work, policy.background, policy.trial, policy.patience = 0, False, trial, 1 << 30
-    try:
-        yield
-    finally:
-        for field in fields(policy):
-            setattr(policy, field.name, getattr(before, field.name))
+    return site.at_once(trial)

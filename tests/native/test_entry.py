@@ -367,10 +367,8 @@ def test_a_chain_has_an_end():
 
 def test_broken_objects_give_a_reason(kind):
     parts = parts_of(scaled())
-    from dataclasses import replace
-
-    broken = replace(
-        parts, kernel=parts.kernel[:100], entry=parts.entry if kind == "native" else b""
+    broken = parts._replace(
+        kernel=parts.kernel[:100], entry=parts.entry if kind == "native" else b""
     )
     assert "could not be loaded" in enter(broken)
 

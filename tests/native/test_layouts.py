@@ -42,7 +42,7 @@ def test_other_numpys_have_a_reason(afresh, monkeypatch):
 
 
 def test_a_free_threaded_build_has_a_reason(afresh, monkeypatch):
-    monkeypatch.setattr(layouts_module.sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(sys, "abiflags", "t", raising=False)
     assert layouts() == "this is a free-threaded build"
 
 

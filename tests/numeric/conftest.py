@@ -6,16 +6,18 @@ import importlib.util
 
 import pytest
 
-from ember_jit.compiler import native_code, specialise
-from ember_jit.runtime import background
+from ember_jit.compiler import native_code
+from ember_jit.runtime import background, trial
 
 
 @pytest.fixture(autouse=True)
 def untimed(monkeypatch):
     monkeypatch.setattr(native_code, "kept", lambda program, signature: None)
     monkeypatch.setattr(native_code, "keep", lambda program, parts: False)
+    monkeypatch.setattr(native_code, "kept_gain", lambda program, signature: None)
+    monkeypatch.setattr(native_code, "keep_gain", lambda program, signature, gain: False)
     monkeypatch.setattr(background, "is_on", lambda: False)
-    monkeypatch.setattr(specialise, "TRIED", -1)  # kernels are not raced against NumPy first
+    monkeypatch.setattr(trial, "TRIED", -1)  # kernels are not raced against NumPy first
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from ember_jit import jit
-from ember_jit.compiler import native_code, specialise
+from ember_jit.compiler import native_code, numeric_form
 from ember_jit.ir.program import Program
-from ember_jit.runtime import background
+from ember_jit.runtime import background, trial
 from ember_jit.runtime.dispatch import unit_of
 from tests.numeric import inputs, outcomes, programs, values
 
@@ -91,8 +91,8 @@ def try_fast_seed(seed: int, counts: Counter[str]) -> Finding | None:
     counts["programs"] += 1
     for program in _programs_of(compiled):
         counts["kernels"] += 1
-        for trial in range(4):
-            answer = values.check(program, np.random.default_rng(seed + trial), trial % 2 == 1)
+        for turn in range(4):
+            answer = values.check(program, np.random.default_rng(seed + turn), turn % 2 == 1)
             if answer:
                 return Finding(seed, answer, source, ())
     return None
@@ -117,6 +117,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0:1000", help="FIRST:BEHIND_LAST")
+    parser.add_argument("--tier", type=int, choices=(0, 1), default=1, help="0: the quick code")
     parser.add_argument("--at", type=Path, help="a file that says which seed is being tried")
     parser.add_argument("--numerics", choices=("strict", "fast"), default="strict")
     options = parser.parse_args()
@@ -124,9 +125,12 @@ def main() -> int:
     first, last = map(int, options.seeds.split(":"))
     # kernels are neither raced against NumPy first nor kept: every one of them is what is tested
     background.is_on = lambda: False
-    specialise.TRIED = -1
+    trial.TRIED = -1
     native_code.kept = lambda program, signature: None
     native_code.keep = lambda program, parts: False
+    native_code.kept_gain = lambda program, signature: None
+    native_code.keep_gain = lambda program, signature, gain: False
+    numeric_form.emit = lambda found, tier: native_code.emit(found, options.tier)
     counts: Counter[str] = Counter()
     differing = 0
     for seed in range(first, last):

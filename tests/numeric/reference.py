@@ -16,7 +16,7 @@ from ember_jit.ir.program import Node, Program
 from ember_jit.runtime.native.miss import MISS
 
 
-def reference_entry(typed: Typed) -> Callable[..., Any] | str:
+def reference_entry(typed: Typed, tier: int = 1) -> Callable[..., Any] | str:
     """An entry that interprets `typed.program`."""
     program = typed.program
 

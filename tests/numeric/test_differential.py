@@ -6,14 +6,16 @@ from collections import Counter
 
 import pytest
 
-from ember_jit.compiler import numeric_form
+from ember_jit.compiler import native_code, numeric_form
 from tests.numeric.fuzz import try_fast_seed, try_seed
 from tests.numeric.reference import reference_entry
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tier", [0, 1])
 @pytest.mark.parametrize("block", range(4))
-def test_native_kernels(native, block):
+def test_native_kernels(native, monkeypatch, block, tier):
+    monkeypatch.setattr(numeric_form, "emit", lambda found, _: native_code.emit(found, tier))
     check(range(40 * block, 40 * block + 40))
 
 

@@ -1,13 +1,13 @@
 """Kernels in a function: each numeric region is tried by its kernel first, and stays as it is for all else.
 
-    z = x - x.max()                     _go = K.on and np.exp is K.f0 and (K.errors() is K.calm and
+    z = x - x.max()                     _go = K.on and ... and (K.errors() is K.calm and
     e = np.exp(z)                             (_r := K.entry(x)) is not K.miss or (_r := K.again(x)) is not K.miss)
     return e / e.sum()         -->      if _go:
                                             return _r
                                         z = x - x.max()
                                         ...
 
-`K` is the region's site (`runtime.numeric`), in the constants.  The user's statements keep their lines, and
+`K` is the region's site (`runtime.numeric`), in the constants; the guards behind `K.on` are in `codegen.tried`.  The user's statements keep their lines, and
 run whenever the kernel says `miss`: nothing has happened by then that anybody could see.
 """
 
@@ -16,10 +16,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ember_jit.compiler.codegen.tried import GO, RESULT, guards, part
 from ember_jit.ir.region import Input, NumericRegion
-from ember_jit.ir.syntax import copied, is_, load, placed, store
-
-GO, RESULT = "_go", "_r"
+from ember_jit.ir.syntax import copied, is_, load, placed, put_on_line, start_of, store
 
 
 def marker(number: int) -> str:
@@ -76,29 +75,47 @@ class _Weaver:
 
 def _statements(region: NumericRegion) -> list[ast.stmt]:
     """The statements of a region with its kernel in front."""
-    where = region.body[0]
+    where = start_of(region.body[0])
     leaves = _leaves(region)
-    out: list[ast.stmt] = [placed(ast.Assign([store(name)], node), node) for name, node in leaves]
+    hoisted: list[ast.stmt] = [
+        placed(ast.Assign([store(name)], node), node) for name, node in leaves
+    ]
     test = _test(region, leaves)
     if all(each.safe for each in region.inputs):
-        out.append(ast.Assign([store(GO)], test))
+        hoisted.append(ast.Assign([store(GO)], test))
     else:
         missing = ast.ExceptHandler(
             _site(region, "unready"), None, [ast.Assign([store(GO)], ast.Constant(False))]
         )
-        out.append(ast.Try([ast.Assign([store(GO)], test)], [missing], [], []))
+        hoisted.append(ast.Try([ast.Assign([store(GO)], test)], [missing], [], []))
+    out = hoisted
+    as_written: list[ast.stmt] = []
+    if _would_show(leaves, where):
+        as_written = [copied(each, {}) for each in region.body]
+        followed = ast.Assign([store(GO)], ast.Constant(None))
+        out = [ast.If(_unfollowed(region), hoisted, [followed])]
     plain = [_with_leaves(each, leaves) for each in region.body]
-    taken = _taken(region)
-    out.append(ast.If(load(GO), taken, []))
+    if as_written:
+        plain = [ast.If(is_(load(GO), ast.Constant(None)), as_written, plain)]
+    out.append(ast.If(load(GO), _taken(region), []))
     if isinstance(region.body[-1], ast.Return):
         out += plain
     else:
         out[-1].orelse = plain  # type: ignore[attr-defined]
-        out += [
-            ast.Assign([store(name)], ast.Constant(None))
-            for name in (RESULT, *(n for n, _ in leaves))
-        ]
+        for name in (RESULT, *(n for n, _ in leaves)):
+            forget = ast.Assign([store(name)], ast.Constant(None))
+            put_on_line(forget, -1)  # going back would be a line of its own
+            out.append(forget)
     return [placed(each, where) for each in out]
+
+
+def _would_show(leaves: list[tuple[str, ast.expr]], where: Any) -> bool:
+    """Whether a tracer could tell that the leaves are evaluated before what stands in front of them: by their lines."""
+    return any(leaf.lineno != where.lineno for _, leaf in leaves)
+
+
+def _unfollowed(region: NumericRegion) -> ast.expr:
+    return ast.BoolOp(ast.And(), guards(marker(region.number), []))
 
 
 def _taken(region: NumericRegion) -> list[ast.stmt]:
@@ -134,6 +151,7 @@ def _part(place: int, count: int) -> ast.expr:
 
 def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
     """An expression with its kernel in front: `_r if <kernel> else <expression>`."""
+    where = start_of(node)
     leaves = _leaves(region)
     test = _test(region, leaves)
     if leaves:
@@ -143,7 +161,11 @@ def _expression(region: NumericRegion, node: ast.expr) -> ast.expr:
     value = ast.Subscript(
         ast.Tuple([load(RESULT), *forget], ast.Load()), ast.Constant(0), ast.Load()
     )
-    made: ast.expr = placed(ast.IfExp(test, value, _with_leaves(node, leaves)), node)
+    as_written = copied(node, {}) if _would_show(leaves, where) else None
+    made: ast.expr = ast.IfExp(test, value, _with_leaves(node, leaves))
+    if as_written is not None:
+        made = ast.IfExp(_unfollowed(region), made, as_written)
+    made = placed(made, where)
     return made
 
 
@@ -151,10 +173,7 @@ def _test(region: NumericRegion, leaves: list[tuple[str, ast.expr]]) -> ast.expr
     """Whether the kernel has run; its result is then in `_r`."""
     named = {id(node): name for name, node in leaves}
     args = [_argument(each, named) for each in region.inputs]
-    guards: list[ast.expr] = [_site(region, "on")]
-    for number, (function, _) in enumerate(region.functions):
-        guards.append(is_(copied(function, {}), _site(region, f"f{number}")))
-    guards += _type_guards(region)
+    asked = [*guards(marker(region.number), region.functions), *_type_guards(region)]
     entry, again = (
         ast.Compare(
             ast.NamedExpr(
@@ -167,7 +186,7 @@ def _test(region: NumericRegion, leaves: list[tuple[str, ast.expr]]) -> ast.expr
     )
     calm = is_(ast.Call(_site(region, "errors"), [], []), _site(region, "calm"))
     return ast.BoolOp(
-        ast.And(), [*guards, ast.BoolOp(ast.Or(), [ast.BoolOp(ast.And(), [calm, entry]), again])]
+        ast.And(), [*asked, ast.BoolOp(ast.Or(), [ast.BoolOp(ast.And(), [calm, entry]), again])]
     )
 
 
@@ -224,4 +243,4 @@ class _Swap(ast.NodeTransformer):
 
 
 def _site(region: NumericRegion, name: str) -> ast.expr:
-    return ast.Attribute(ast.Constant(marker(region.number)), name, ast.Load())
+    return part(marker(region.number), name)

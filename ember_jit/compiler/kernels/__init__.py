@@ -31,13 +31,15 @@ def supported(program: Program, machine: Machine | None = None) -> str | None:
     return reason_against(program, machine or host())
 
 
-def llvm_ir(program: Program, machine: Machine | None = None, name: str = "kernel") -> str:
+def llvm_ir(
+    program: Program, machine: Machine | None = None, name: str = "kernel", brief: bool = False
+) -> str:
     """The text of the LLVM module that defines the function `name` (see `Program`)."""
     from ember_jit.compiler.kernels.machine import host
     from ember_jit.compiler.kernels.module import module_text
     from ember_jit.compiler.kernels.relaxed import relaxed
 
-    return module_text(relaxed(program), machine or host(), name)
+    return module_text(relaxed(program), machine or host(), name, brief)
 
 
 def compile_object(
@@ -48,10 +50,11 @@ def compile_object(
     Args:
         program: a supported one.
         machine: the target; this machine by default.
-        tier: 0 for code at once, 1 for better code in two to four times the time.
+        tier: 0 for brief code at once, 1 for better code in some six times the time.
         name: the symbol of the function.
     """
-    code = _target(machine, tier).emit_object(_parse(llvm_ir(program, machine, name)))
+    text = llvm_ir(program, machine, name, brief=tier == 0)
+    code = _target(machine, tier).emit_object(_parse(text))
     assert isinstance(code, bytes)
     return code
 

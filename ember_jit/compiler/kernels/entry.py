@@ -25,18 +25,34 @@ from ember_jit.runtime.native.entries import Parts, enter, keep
 from ember_jit.runtime.native.layouts import layouts
 from ember_jit.runtime.native.signature import Signature, Source
 
+_MOST = 512
+entries_made: dict[Signature, bytes] = {}
+"""The entries of this process, by signature."""
 
-@lru_cache(maxsize=512)
+
 def entry_object(signature: Signature) -> bytes:
     """The object code of an entry; empty where only the plain entry can be used."""
-    known = layouts()
-    return b"" if isinstance(known, str) else assemble(EntryText(signature, known).text())
+    found = entries_made.get(signature)
+    if found is None:
+        known = layouts()
+        found = b"" if isinstance(known, str) else assemble(EntryText(signature, known).text())
+        if len(entries_made) >= _MOST:
+            entries_made.clear()
+        entries_made[signature] = found
+    return found
 
 
 @lru_cache(maxsize=1)
 def pool_object() -> bytes:
     """The object code of the pool of output buffers."""
     return b"" if isinstance(layouts(), str) else assemble(pool_text())
+
+
+def quick_parts(program: Program, signature: Signature, kernel: bytes) -> Parts:
+    """The same without waiting for an entry: the plain one, unless there is one for such a signature already."""
+    if signature in entries_made:
+        return make_parts(program, signature, kernel)
+    return Parts(signature, kernel, b"", b"", program.loops())
 
 
 def make_parts(program: Program, signature: Signature, kernel: bytes) -> Parts:

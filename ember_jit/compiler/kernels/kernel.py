@@ -25,6 +25,7 @@ class Kernel(Operations):
 
     Args:
         pitched: make the variant for strided operands whose columns are dense.
+        brief: every loop takes one vector a round, which halves the code to compile.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Kernel(Operations):
         machine: Machine,
         declarations: dict[str, str],
         pitched: bool,
+        brief: bool = False,
     ) -> None:
         super().__init__(program, schedule, machine, declarations)
         self.pitched = pitched
+        self.brief = brief
         self.kept: dict[int, int] = {}  # so far
         self.row_pointers: list[str] = []
 
@@ -351,7 +354,7 @@ class Kernel(Operations):
         operations = sum(WEIGHTS.get(self.nodes[index].op, 1) for index in order)
         weight = operations + len(sources) + len(reducers)
         sources = dict(sorted(sources.items()))
-        return Span(self.c, sources, stores, reducers, compute, weight, self.status)
+        return Span(self.c, sources, stores, reducers, compute, weight, self.status, self.brief)
 
     def _input(self, index: int, begin: str) -> Source:
         node, text = self.nodes[index], self.text

@@ -1,9 +1,15 @@
-"""The processor a kernel is made for: what decides the width of vectors and what may be emitted."""
+"""The processor that code is made for: what decides the width of vectors and what may be emitted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+
+from ember_jit.runtime.native.processor import BASELINE
+
+_BASELINE_FEATURES = (
+    "cx16 sahf popcnt sse4.1 sse4.2 ssse3 sse3 sse2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +74,13 @@ def host() -> Machine:
 
     features = binding.get_host_cpu_features().flatten()
     return Machine(binding.get_process_triple(), binding.get_host_cpu_name(), features)
+
+
+@cache
+def baseline() -> Machine | None:
+    """The machine that a bundle's code for other processors is made for; None where none is stated."""
+    here = host()
+    if not here.x86:
+        return None
+    features = ",".join(f"+{name}" for name in _BASELINE_FEATURES.split())
+    return Machine(here.triple, BASELINE, features)

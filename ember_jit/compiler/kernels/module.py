@@ -79,12 +79,20 @@ def raises_flags(program: Program) -> bool:
     return False
 
 
-def module_text(program: Program, machine: Machine, name: str = "kernel") -> str:
-    """The module that defines `i64 NAME(i8** operands, i64* shape, i64* strides)`."""
+def module_text(
+    program: Program, machine: Machine, name: str = "kernel", brief: bool = False
+) -> str:
+    """The module that defines `i64 NAME(i8** operands, i64* shape, i64* strides)`.
+
+    Args:
+        brief: as little code as does it, for a first kernel that is soon there.
+    """
     schedule = Schedule(program)
     declarations: dict[str, str] = {}
-    strided = [k for k, operand in enumerate(program.operands) if operand.layout == "strided"]
-    bodies = [Kernel(program, schedule, machine, declarations, False).function("body")]
+    strided = [
+        k for k, operand in enumerate(program.operands) if operand.layout == "strided" and not brief
+    ]
+    bodies = [Kernel(program, schedule, machine, declarations, False, brief).function("body")]
     if strided:
         bodies.append(Kernel(program, schedule, machine, declarations, True).function("pitched"))
     guarded = raises_flags(program)

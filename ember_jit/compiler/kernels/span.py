@@ -40,6 +40,7 @@ class Span:
         reducers: with the node that each reduces.
         compute: writes the operations on one vector of elements: sources' values in, all values out.
         weight: about how many instructions that is.
+        brief: without the main part.
     """
 
     context: Context
@@ -49,6 +50,7 @@ class Span:
     compute: Compute
     weight: int
     status: str
+    brief: bool = False
 
     @property
     def text(self) -> Text:
@@ -56,7 +58,7 @@ class Span:
 
     def emit(self, count: str, states: list[list[str]], first: str = "0") -> list[list[str]]:
         """Write the loop over `count` elements, the first of which is number `first` of its row."""
-        unroll = 4 if self.weight <= 8 else 2 if self.weight <= 20 else 0
+        unroll = 0 if self.brief else 4 if self.weight <= 8 else 2 if self.weight <= 20 else 0
         begin = "0"
         if unroll:
             step = unroll * self.text.lanes

@@ -11,44 +11,43 @@ from functools import cache
 from typing import Any
 
 from ember_jit.compiler.kernels.assemble import target_machine
+from ember_jit.compiler.kernels.machine import Machine, host
 
 _lock = threading.Lock()
 
 
 @cache
-def _machine() -> Any:
-    from llvmlite import binding
-
-    features = binding.get_host_cpu_features().flatten()
-    return target_machine(opt=2, cpu=binding.get_host_cpu_name(), features=features)
+def _target(machine: Machine) -> Any:
+    return target_machine(opt=2, cpu=machine.cpu, features=machine.features)
 
 
-def optimised(text: str) -> Any:
+def optimised(text: str, target: Any) -> Any:
     """The parsed module after optimisation."""
     from llvmlite import binding
 
-    machine = _machine()
     module = binding.parse_assembly(text)
     module.triple = binding.get_process_triple()
     options = binding.create_pipeline_tuning_options(speed_level=2)
-    builder = binding.create_pass_builder(machine, options)
+    builder = binding.create_pass_builder(target, options)
     builder.getModulePassManager().run(module, builder)
     return module
 
 
-def object_code(text: str) -> bytes:
-    """The object file of a module."""
+def object_code(text: str, machine: Machine | None = None) -> bytes:
+    """The object file of a module, for this machine by default."""
     with _lock:
-        return bytes(_machine().emit_object(optimised(text)))
+        target = _target(machine or host())
+        return bytes(target.emit_object(optimised(text, target)))
 
 
 def optimised_text(text: str) -> str:
     """The module after optimisation, to read."""
     with _lock:
-        return str(optimised(text))
+        return str(optimised(text, _target(host())))
 
 
 def assembly(text: str) -> str:
     """Its machine code, to read."""
     with _lock:
-        return str(_machine().emit_assembly(optimised(text)))
+        target = _target(host())
+        return str(target.emit_assembly(optimised(text, target)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import BuiltinFunctionType, CodeType, FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from ember_jit.compiler.loops.regions import LoopRegion, find_loops
-from ember_jit.compiler.loops.weave import PLAIN, marker, plain_text, with_loops
+from ember_jit.compiler.loops.weave import marker, plain_code, with_loops
 from ember_jit.compiler.numeric_form import left_off
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.syntax import copied, walk
@@ -91,15 +91,11 @@ def _calls_others(function: FunctionType, node: ast.FunctionDef) -> bool:
 def _plain_maker(region: LoopRegion, function: FunctionType) -> Callable[[], Callable[..., Any]]:
     """Gives the region as a Python function, made when it is asked for."""
     made: list[Callable[..., Any]] = []
-    definition = plain_text(region)
 
     def maker() -> Callable[..., Any]:
         if not made:
-            module = ast.Module([definition], [])
-            code = compile(module, function.__code__.co_filename, "exec", dont_inherit=True)
-            inner = next(each for each in code.co_consts if isinstance(each, CodeType))
-            assert inner.co_name == PLAIN
-            made.append(FunctionType(inner, function.__globals__))
+            code = plain_code(region, function.__code__.co_filename)
+            made.append(FunctionType(code, function.__globals__))
         return made[0]
 
     return maker

@@ -8,8 +8,8 @@
                                      total = 0.0
                                      ...
 
-`K.errors() is K.calm`: NumPy's error state is the usual one; `K.watched() is None`: no debugger or tracer wants to
-see the lines.  Both stand beside `K.on`.  Inputs that are parameters are passed without the tuple.
+Beside `K.on` stand the other guards that regions share (`codegen.tried`), and `K.errors() is K.calm`: NumPy's error
+state is the usual one.  Inputs that are parameters are passed without the tuple.
 
 `K` is the site (`runtime.loops.site`), in the constants.  Evaluating the inputs runs no code of the user's: they are
 names.  A name that is missing is Python's to report, at the line that uses it.
@@ -18,11 +18,12 @@ names.  A name that is missing is Python's to report, at the line that uses it.
 from __future__ import annotations
 
 import ast
+from types import CodeType
 
+from ember_jit.compiler.codegen.tried import GO, RESULT, guards, part
 from ember_jit.compiler.loops.regions import LoopRegion
-from ember_jit.ir.syntax import copied, is_, load, placed, store
+from ember_jit.ir.syntax import copied, is_, load, placed, put_on_line, start_of, store
 
-GO, RESULT = "_go", "_r"
 PLAIN = "_plain_region"
 
 
@@ -56,24 +57,13 @@ def _block(body: list[ast.stmt], starts: dict[int, LoopRegion]) -> None:
 
 
 def _statements(region: LoopRegion) -> list[ast.stmt]:
-    where = region.body[0]
+    where = start_of(region.body[0])
     inputs: ast.expr = ast.Tuple([load(name) for name in region.inputs], ast.Load())
     calm = ast.Call(_site(region, "errors"), [], [])
-    unwatched = ast.Call(_site(region, "watched"), [], [])
-    guards = [
-        _site(region, "on"),
-        is_(calm, _site(region, "calm")),
-        is_(unwatched, ast.Constant(None)),
-    ]
-    for number, (expression, _) in enumerate(region.functions):
-        guards.append(is_(copied(expression, {}), _site(region, f"f{number}")))
-    ready = ast.Assign(
-        [store(GO)],
-        ast.BoolOp(
-            ast.And(),
-            guards if region.safe else [*guards, ast.Tuple([inputs], ast.Load())],
-        ),
-    )
+    asked = [*guards(marker(region.number), region.functions), is_(calm, _site(region, "calm"))]
+    if not region.safe:
+        asked.append(ast.Tuple([inputs], ast.Load()))
+    ready = ast.Assign([store(GO)], ast.BoolOp(ast.And(), asked))
     missing = ast.ExceptHandler(
         _site(region, "unready"), None, [ast.Assign([store(GO)], ast.Constant(False))]
     )
@@ -89,6 +79,7 @@ def _statements(region: LoopRegion) -> list[ast.stmt]:
         names: list[ast.expr] = [store(name) for name in region.outputs]
         target = names[0] if len(names) == 1 else ast.Tuple(names, ast.Store())
         taken: list[ast.stmt] = [ast.Assign([target], load(RESULT))] if names else [ast.Pass()]
+        put_on_line(forget, -1)  # after the statements: going back would be a line of its own
         out += [ast.If(test, taken, list(region.body)), forget]
     return [placed(each, where) for each in out]
 
@@ -105,6 +96,13 @@ def plain_text(region: LoopRegion) -> ast.FunctionDef:
     return function
 
 
+def plain_code(region: LoopRegion, filename: str) -> CodeType:
+    """The same, compiled; the globals are those of the region's function."""
+    module = ast.Module([plain_text(region)], [])
+    code = compile(module, filename, "exec", dont_inherit=True)
+    return next(each for each in code.co_consts if isinstance(each, CodeType))
+
+
 def _tried(region: LoopRegion, name: str) -> ast.expr:
     inputs = ast.Subscript(load(GO), ast.Constant(0), ast.Load())
     args: list[ast.expr] = [ast.Starred(inputs, ast.Load())]
@@ -115,4 +113,4 @@ def _tried(region: LoopRegion, name: str) -> ast.expr:
 
 
 def _site(region: LoopRegion, name: str) -> ast.expr:
-    return ast.Attribute(ast.Constant(marker(region.number)), name, ast.Load())
+    return part(marker(region.number), name)

@@ -8,13 +8,13 @@ at if the program has imported it.
 from __future__ import annotations
 
 import ast
-import builtins
 import sys
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from ember_jit.ir.program import ELEMENTWISE
+from ember_jit.runtime.members import genuine
 
 BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -74,18 +74,19 @@ def numpy_module() -> ModuleType | None:
 @lru_cache(maxsize=1)
 def _functions(numpy: ModuleType) -> dict[int, tuple[Any, str, str]]:
     """id of a function -> the function, what kind of operation it is, and its name in a region."""
-    space = vars(numpy)
+    members = [
+        *(("numpy", name, "elementwise", name) for name in ELEMENTWISE if name not in _NOT_NUMPYS),
+        *(("numpy", name, "reduction", meaning) for name, meaning in REDUCTIONS.items()),
+        ("numpy", "where", "where", "where"),
+        ("numpy", "clip", "clip", "clip"),
+        ("numpy", "norm", "reduction", "norm"),
+        ("builtins", "abs", "elementwise", "absolute"),
+    ]
     found: dict[int, tuple[Any, str, str]] = {}
-    for name in ELEMENTWISE:
-        if name not in _NOT_NUMPYS:
-            found[id(space[name])] = (space[name], "elementwise", name)
-    for name, reduction in REDUCTIONS.items():
-        found[id(space[name])] = (space[name], "reduction", reduction)
-    found[id(space["where"])] = (space["where"], "where", "where")
-    found[id(space["clip"])] = (space["clip"], "clip", "clip")
-    norm = space["linalg"].norm
-    found[id(norm)] = (norm, "reduction", "norm")
-    found[id(builtins.abs)] = (builtins.abs, "elementwise", "absolute")
+    for home, name, kind, meaning in members:
+        live = genuine(home, name)
+        if live is not None:
+            found[id(live)] = (live, kind, meaning)
     return found
 
 

@@ -8,8 +8,10 @@ def region(x, self_w):
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Sequence
+from types import CodeType, FunctionType
 from typing import Any
 
 from ember_jit.ir.region import NumericRegion, Reduction, Step
@@ -40,13 +42,16 @@ def python_of(region: NumericRegion, outputs: Sequence[int]) -> str:
 
 
 def plain_function(region: NumericRegion, outputs: Sequence[int]) -> Callable[..., Any]:
-    """The same, compiled."""
+    """The same, as a function."""
     import numpy
 
-    space: dict[str, Any] = {"np": numpy}
-    exec(compile(python_of(region, outputs), "<ember_jit region>", "exec"), space)
-    made: Callable[..., Any] = space["region"]
-    return made
+    return FunctionType(region_code(region, outputs), {"np": numpy, "__builtins__": builtins})
+
+
+def region_code(region: NumericRegion, outputs: Sequence[int]) -> CodeType:
+    """The same, compiled; its globals must have NumPy as `np`."""
+    module = compile(python_of(region, outputs), "<ember_jit region>", "exec")
+    return next(each for each in module.co_consts if isinstance(each, CodeType))
 
 
 def _names(region: NumericRegion) -> list[str]:

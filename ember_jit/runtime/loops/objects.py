@@ -11,9 +11,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ember_jit.runtime.native.layouts import function_address, interpreter_reason, pointer_at
 
@@ -37,8 +36,7 @@ _FUNCTIONS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Objects:
+class Objects(NamedTuple):
     """What differs between versions.
 
     Attributes:

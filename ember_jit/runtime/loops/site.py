@@ -21,12 +21,13 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.runtime import background, debugged, logs
+from ember_jit.runtime import background, logs
 from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.tried import TriedFirst, error_state, missed
 
@@ -55,6 +56,24 @@ class Policy:
 
 
 policy = Policy()
+
+
+@contextmanager
+def at_once(trial: bool = False) -> Iterator[None]:
+    """While the block runs, in all threads, loops are compiled in the very call that meets them, whatever that costs.
+
+    Args:
+        trial: run each loop in Python too when it is first compiled, compare, and use it only if it is not slower.
+    """
+    before = replace(policy)
+    policy.work, policy.background, policy.trial, policy.patience = 0, False, trial, 1 << 30
+    try:
+        yield
+    finally:
+        for each in fields(policy):
+            setattr(policy, each.name, getattr(before, each.name))
+
+
 CALL = 100  # items that one call counts for, whatever it is given
 ITEMS = 10_000_000  # that Python goes through in a second, about: the time since the last call counts as well
 ENTERED = 4e-7  # seconds: about what the checks around a call cost
@@ -112,7 +131,6 @@ class LoopSite(TriedFirst):
         made: what was compiled, by kinds of arguments.
     """
 
-    watched: Callable[[], Any]
     unready = (NameError, AttributeError)
 
     def __init__(
@@ -130,7 +148,6 @@ class LoopSite(TriedFirst):
         self._plain = plain
         self.errors: Callable[[], Any] = _nothing
         self.calm: Any = None
-        self.watched = debugged.watcher
         self._unknown = 0
         self._rest = 0  # calls in which nothing is looked at
         self._until = 0.0  # the same in time, while something is being compiled
@@ -191,8 +208,12 @@ class LoopSite(TriedFirst):
             if key is None or len(self.made) >= MOST_KINDS:
                 self._hopeless()
                 return None
-            made = self.made[key] = Made(", ".join(map(str, key)))
+            made = self.made[key] = self.ahead(key) or Made(", ".join(key))
             return made
+
+    def ahead(self, key: tuple[str, ...]) -> Made | None:
+        """What was made for a kind of arguments before this process (a bundle has it), or why that is not used."""
+        return None
 
     def watch_errors(self) -> bool:
         """Run plain from now on where NumPy is to report an underflow; False if that cannot be told."""

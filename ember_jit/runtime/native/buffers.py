@@ -14,9 +14,8 @@ The pool keeps at most `Config.buffers` bytes (`EMBER_JIT_BUFFERS`, in MiB; 0 or
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ember_jit.config import config
 from ember_jit.runtime.native.libc import addresses
@@ -25,8 +24,7 @@ from ember_jit.runtime.native.loader import Image, load
 _NAMES = ("mmap", "munmap", "madvise", "memcpy", "memset")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What the pool has done so far.
 
     Attributes:

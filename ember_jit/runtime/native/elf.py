@@ -9,8 +9,7 @@ common symbols.  Sections that only unwinders and debuggers read are dropped.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 X86_64: Final = 62
 AARCH64: Final = 183
@@ -45,8 +44,7 @@ class ObjectError(ValueError):
     """These bytes are no object that can be loaded, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A section that is loaded.
 
     Attributes:
@@ -61,8 +59,7 @@ class Section:
     writable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A name in an object.
 
     Attributes:
@@ -78,8 +75,7 @@ class Symbol:
     weak: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Relocation:
+class Relocation(NamedTuple):
     """A place in a loaded section that needs an address."""
 
     section: int
@@ -89,8 +85,7 @@ class Relocation:
     addend: int
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """The loaded parts of one relocatable object."""
 
     machine: int
@@ -99,8 +94,7 @@ class Object:
     relocations: tuple[Relocation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     """A section header as it stands in the file."""
 
     name: str

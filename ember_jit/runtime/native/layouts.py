@@ -12,11 +12,10 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from importlib.machinery import EXTENSION_SUFFIXES
+from typing import Any, Final, NamedTuple
 
 SUPPORTED_PYTHONS: Final = ((3, 11), (3, 14))
 SUPPORTED_NUMPYS: Final = (1, 2)  # major versions; NumPy 1 from 1.22 on, which has memory handlers
@@ -64,8 +63,7 @@ _PYTHON_FUNCTIONS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Layouts:
+class Layouts(NamedTuple):
     """What an entry is built from.
 
     Attributes:
@@ -80,7 +78,7 @@ class Layouts:
 
     def key(self) -> str:
         """Text that differs wherever an entry's code would have to: part of a cache's key."""
-        python = f"{sys.implementation.cache_tag}-{sysconfig.get_config_var('SOABI')}"
+        python = f"{sys.implementation.cache_tag}{EXTENSION_SUFFIXES[0]}"  # the ABI of C extensions
         return f"{python};numpy{self.numpy_major};metadata{self.metadata}"
 
 
@@ -116,7 +114,9 @@ def interpreter_reason() -> str | None:
         return f"the layouts of {sys.implementation.name} are not known"
     if not low <= sys.version_info[:2] <= high:
         return f"the layouts of Python {sys.version_info[0]}.{sys.version_info[1]} are not known"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if "t" in getattr(
+        sys, "abiflags", ""
+    ):  # what `sysconfig` would say takes it milliseconds to load
         return "this is a free-threaded build"
     if struct.calcsize("P") != 8 or sys.byteorder != "little":
         return "this is no 64-bit little-endian process"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ember_jit.runtime.native.elf import Object, ObjectError, Relocation, Section, Symbol
 from ember_jit.runtime.native.relocations import (
@@ -28,8 +28,7 @@ CONSTANT: Final = "constant"
 DATA: Final = "data"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Whole pages of one protection: `kind` is `CODE`, `CONSTANT` or `DATA`."""
 
     kind: str

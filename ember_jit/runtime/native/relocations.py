@@ -9,9 +9,8 @@ reach is an `ObjectError`, never a truncated value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from ember_jit.runtime.native.elf import AARCH64, X86_64, ObjectError
 
@@ -26,8 +25,7 @@ class Via(Enum):
     GOT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How one kind of relocation is applied.
 
     Attributes:

@@ -7,8 +7,7 @@ entry checks exactly that and answers `MISS` for anything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from ember_jit.ir.program import Layout, Rank
@@ -19,8 +18,7 @@ Source = Literal["array", "float", "int", "bool", "numpy"]
 MOST_DIMENSIONS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One input.
 
     Attributes:
@@ -36,8 +34,7 @@ class Parameter:
     ndim: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One output: an array of the space, of its rows, or (rank `"scalar"`) a NumPy scalar."""
 
     dtype: str
@@ -45,8 +42,7 @@ class Result:
     keepdims: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What an entry checks and makes.
 
     Attributes:

@@ -17,13 +17,11 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ember_jit.config import config
 from ember_jit.version import __version__
@@ -38,8 +36,7 @@ _PLAIN_FILE: Final = (  # no link; no waiting for a pipe's writer
 _STALE_SECONDS: Final = 3600.0  # of a file that a writer left half done
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What is in the cache: files, and bytes."""
 
     files: int
@@ -76,6 +73,8 @@ class Store:
         Args:
             about: facts for a reader of the file.
         """
+        import tempfile  # and much else: most processes only read
+
         path = self._path(key)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """What the snippets of docs/aot.md assume."""
 
+import numpy as np
+
 from ember_jit import Operator, jit, query, structural_jit
 
 
@@ -24,3 +26,19 @@ def summarise_all(documents, summarise):
 
 
 answer = Answer()
+
+
+@jit
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@structural_jit
+class Score(Operator):
+    def forward(self, *, inputs):
+        q, docs = np.asarray(inputs["q"]), np.asarray(inputs["docs"])
+        return np.exp(-((docs - q) ** 2).sum(axis=-1))
+
+
+score = Score()
