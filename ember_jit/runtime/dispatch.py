@@ -10,6 +10,7 @@ stays the same object, in the same class, and no wrapper frame stands in a trace
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -518,3 +519,13 @@ def is_from_user(trace: TracebackType | None) -> bool:
         return False
     filename = trace.tb_frame.f_code.co_filename
     return not filename.startswith((_PACKAGE, _STDLIB, "<frozen", "<ember_jit"))
+
+
+def _renew_locks() -> None:
+    """In a forked child: a thread that was compiling does not exist there, and would hold its lock for ever."""
+    for unit in list(_units.values()):
+        unit._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

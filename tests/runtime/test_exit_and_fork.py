@@ -189,3 +189,51 @@ print("parent")
     found = run(tmp_path, HANGING + FORK + text)
     assert found.returncode == 0, found.stderr
     assert found.stdout == "parent\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_fork_while_another_thread_compiles(tmp_path: Path) -> None:
+    """The thread does not exist in the child, which compiles for itself."""
+    text = """
+from ember_jit.compiler import driver
+
+compiling, go_on = threading.Event(), threading.Event()
+compile_structurally = driver.compile_structurally
+
+def slowly(*args):
+    if os.getpid() == parent:
+        compiling.set()
+        go_on.wait(20)
+    return compile_structurally(*args)
+
+parent = os.getpid()
+driver.compile_structurally = slowly
+
+@query
+class Echo(Operator):
+    def forward(self, *, inputs):
+        return inputs
+
+@structural_jit
+class Pair(Operator):
+    def __init__(self):
+        self.a, self.b = Echo(), Echo()
+    def forward(self, *, inputs):
+        return self.a(inputs=inputs), self.b(inputs=inputs)
+
+pair = Pair()
+thread = threading.Thread(target=lambda: pair(inputs=1))
+thread.start()
+assert compiling.wait(20)
+pid = os.fork()
+if pid == 0:
+    assert pair(inputs=2) == (2, 2)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+go_on.set()
+thread.join()
+print("parent")
+"""
+    found = run(tmp_path, HANGING + FORK + text)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == "parent\n"
