@@ -22,6 +22,7 @@ COMMANDS = {
     "numeric": ("benchmarks.numeric", "fused array arithmetic against NumPy, numexpr and Numba"),
     "kernels": ("benchmarks.kernels", "what it takes from a call to its kernel, stage by stage"),
     "bundles": ("benchmarks.bundles", "start to first result, and loading, with bundles"),
+    "report": ("benchmarks.report", "the page about an operator of 400 calls in a browser"),
     "memory": ("benchmarks.memory", "objects, blocks and threads left by 10,000 calls"),
 }
 

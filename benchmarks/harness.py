@@ -46,6 +46,7 @@ class Contender:
         max_samples: Fewer samples than the repetitions, for contenders that take many seconds.
         informational: Shown, but compared with nothing.
         note: Printed after the row.
+        keep: Whether results are kept: large ones would fill the memory, and take their buffers with them.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Contender:
     max_samples: int | None = None
     informational: bool = False
     note: str = ""
+    keep: bool = True
 
 
 @dataclass
@@ -156,7 +158,7 @@ def _sample(contender: Contender, samples: Samples, clock: Clock, *, timed: bool
         return
     if timed:
         samples.seconds.append(seconds)
-    samples.results.append(result)
+    samples.results.append(result if contender.keep else None)
 
 
 def median(values: Iterable[float]) -> float | None:

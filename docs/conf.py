@@ -31,7 +31,7 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "project/package.md"]  # the latter is for package indexes
 nitpicky = False  # annotations name private classes, which have no page
 
 myst_heading_anchors = (

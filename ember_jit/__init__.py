@@ -136,8 +136,8 @@ def _dump_if_asked(unit: _dispatch.Unit, function: Any) -> None:
 
 
 def _log_if_asked(unit: _dispatch.Unit, function: Any) -> None:
-    """Have the report say what `ember_jit.effects` and `ember_jit.schedule` are wanted for (`runtime.logs`)."""
-    if not unit.origin and (_logs.wanted("effects") or _logs.wanted("schedule")):
+    """Have the report say what is wanted of a function that has just been compiled (`runtime.logs`)."""
+    if not unit.origin and any(map(_logs.wanted, ("effects", "schedule", "kernels"))):
         import importlib
 
         importlib.import_module("ember_jit.report.log").log_compiled(unit, function)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from ember_jit.aot import provider
 from ember_jit.errors import NotAnOperatorError, OptionError, SignatureError
+from ember_jit.operators import give_call
 from ember_jit.runtime.debugged import is_debugged
 from ember_jit.runtime.dispatch import Options, register_left_alone
 from ember_jit.runtime.first_instance import compile_first_instance
@@ -52,7 +53,8 @@ def structural_jit(target: Any = None, /, **options: Any) -> Any:
 
     Args:
         target: a class with `forward(self, *, inputs)`, an instance of one, or a function.  It is
-            returned: the same class, instance or function.
+            returned: the same class, instance or function.  A class that cannot be called as `op(inputs=...)`, having no
+            `__call__`, gets that of `Operator`.
         execution_strategy: "parallel" overlaps wherever it is legal, "sequential" never, "auto" where it pays.
         parallel_threshold: calls that must be able to be in flight at once (2 or more).
         max_workers: calls of one run that may be in flight on threads; default 64.
@@ -181,6 +183,7 @@ def _decorate(target: Any, options: Options) -> Any:
         forward = inspect.getattr_static(target, "forward", None)
         if isinstance(forward, FunctionType):
             _check_signature(target, forward)
+            give_call(target)
             _offer_call(target)
             _install(forward, options, single=True)
         return target
@@ -190,6 +193,7 @@ def _decorate(target: Any, options: Options) -> Any:
     forward = inspect.getattr_static(type(target), "forward", None)
     if isinstance(forward, FunctionType):
         _check_signature(type(target), forward)
+        give_call(type(target))
         _offer_call(type(target))
         _install(forward, options, single=True)
         return target

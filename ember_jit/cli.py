@@ -86,6 +86,9 @@ def main() -> None:
     A TARGET is MODULE:CLASS, MODULE:FACTORY (a function that returns an operator), MODULE:INSTANCE, or
     path/to/file.py:NAME. The current folder is importable.
     """
+    from ember_jit.warned import warn_of_settings
+
+    warn_of_settings()
 
 
 @main.command()
@@ -96,7 +99,10 @@ def main() -> None:
     help="Where the graph and the generated code go; a new folder if not given.",
 )
 def demo(question: str | None, out: Path | None) -> None:
-    """Answer a QUESTION over the standard library's documentation, eager against compiled."""
+    """Answer a QUESTION from the standard library, eager and compiled.
+
+    It reads the documentation of the installed modules, and asks small servers that stand for remote models.
+    """
     from ember_jit.demo.main import run_demo
 
     sys.exit(run_demo(question, out, click.echo))
@@ -108,7 +114,10 @@ def demo(question: str | None, out: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_one_line_errors
 def explain(target: str, init: str | None, as_json: bool) -> None:
-    """Say what overlaps in TARGET, what stays in order and why, and what would free it."""
+    """Say what overlaps in TARGET, what stays in order, and why.
+
+    Also what would free it. Nothing of the operator's runs.
+    """
     from ember_jit.report.explain import explain as explain_operator
 
     found = explain_operator(_load(target, init).op)
@@ -128,7 +137,7 @@ def explain(target: str, init: str | None, as_json: bool) -> None:
 @_init
 @_one_line_errors
 def dump(target: str, directory: Path, init: str | None) -> None:
-    """Write the source, IR, dataflow graph and generated code of TARGET into a folder."""
+    """Write source, IR, graph and generated code of TARGET to a folder."""
     from ember_jit.report.dump import dump as dump_operator
 
     op = _load(target, init).op
@@ -162,9 +171,9 @@ def dump(target: str, directory: Path, init: str | None) -> None:
 @_repeat(3)
 @_one_line_errors
 def report(target: str, path: Path, inputs_text: str | None, init: str | None, repeat: int) -> None:
-    """Write a page about TARGET: the dataflow graph, source beside generated code, effects and reasons.
+    """Write a page about TARGET: its graph, code, effects and reasons.
 
-    With --inputs also the timeline of a run, where its time went, and eager against compiled.
+    The source stands beside the generated code. With --inputs also the timeline of a run, where its time went, and eager against compiled.
     """
     from ember_jit.report.html.page import NO_INPUTS, write_report
     from ember_jit.targets import parse_json
@@ -190,7 +199,7 @@ class _RunByDefault(click.Group):
 
 @main.group(cls=_RunByDefault)
 def bench() -> None:
-    """Run a TARGET compiled and in other ways, or `compare` two saved runs."""
+    """Time TARGET compiled and in other ways, or `compare` two runs."""
 
 
 @bench.command("run")
@@ -322,9 +331,9 @@ def _processors(text: str | None) -> tuple[int, ...]:
 def run(
     target: str, inputs_text: str, init: str | None, generated: tuple[Path, ...], check: bool
 ) -> None:
-    """Run TARGET once, compiled, and print what it returns; also with generated code that was dumped and edited.
+    """Run TARGET once, compiled, and print what it returns.
 
-    What it raises is shown as Python shows it. With --check, exits with status 1 if the plain program answers differently.
+    With --generated, code that was dumped and edited runs in place of ours. What it raises is shown as Python shows it. With --check, exits with status 1 if the plain program answers differently.
     """
     import copy
     import traceback
@@ -414,9 +423,9 @@ def _store() -> Store | None:
 def compile_bundle(
     targets: tuple[str, ...], out: Path, inputs_text: str | None, init: str | None
 ) -> None:
-    """Compile operators ahead of time into a bundle, which runs without the compiler.
+    """Compile operators ahead of time into a bundle.
 
-    A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
+    It runs without the compiler. A TARGET may also be a whole package, or a file: the decorated classes and functions are found. Programs use the bundle
     through `ember_jit.load(...)` or EMBER_JIT_BUNDLE.
     """
     from ember_jit.aot.build import Builder
@@ -441,9 +450,9 @@ def compile_bundle(
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 @_one_line_errors
 def inspect(path: Path, name: str | None, as_json: bool) -> None:
-    """List what the bundle at PATH holds, or show the generated programs of the function NAME.
+    """List what the bundle at PATH holds.
 
-    Nothing in the bundle runs. Exits with status 2 if it is damaged.
+    With a NAME, show the generated programs of that function. Nothing in the bundle runs. Exits with status 2 if it is damaged.
     """
     import warnings
 

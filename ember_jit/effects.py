@@ -15,11 +15,13 @@ have several resources.  Declarations are trusted; `verify` checks one call agai
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ember_jit.errors import NotAnOperatorError, OptionError
+from ember_jit.kinds import is_a
+from ember_jit.warned import warn_of_label
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -194,11 +196,11 @@ def declare(target: Any, *labels: Label) -> None:
             f"{target!r} cannot be labelled: it is not callable and has no `forward`. "
             "Label the operator, its class, or the function that is called."
         )
-    own = vars(target).get(_ATTRIBUTE) if isinstance(target, type) else _own_label(target)
-    label = own if isinstance(own, Label) else Label("")
+    own = _written(target.__qualname__, vars(target)) if is_a(target, type) else _own_label(target)
+    label = own or Label("")
     for each in labels:
         label = label | each
-    if isinstance(target, type) or type(target).__name__ == "function":
+    if is_a(target, type) or type(target).__name__ == "function":
         try:
             setattr(target, _ATTRIBUTE, label)
             return
@@ -219,8 +221,17 @@ def _own_label(target: Any) -> Label | None:
     if found is not None:
         return found[1]
     if type(target).__name__ == "function":
-        label = target.__dict__.get(_ATTRIBUTE)
-        return label if isinstance(label, Label) else None
+        return _written(target.__qualname__, target.__dict__)
+    return None
+
+
+def _written(owner: str, space: Mapping[str, Any]) -> Label | None:
+    """The label that a class or function carries; what is none is said, for it would go unnoticed."""
+    label = space.get(_ATTRIBUTE)
+    if isinstance(label, Label):
+        return label
+    if _ATTRIBUTE in space:
+        warn_of_label(owner, label)
     return None
 
 
@@ -248,9 +259,14 @@ def _labels(target: Any) -> Iterator[Label]:
         return
     kind: type = target if issubclass(type(target), type) else type(target)
     for cls in kind.__mro__:
-        label = cls.__dict__.get(_ATTRIBUTE)
-        if isinstance(label, Label):
+        label = _written(cls.__qualname__, cls.__dict__)
+        if label is not None:
             yield label
+
+
+def instances_are_labelled() -> bool:
+    """Whether any object has a label of its own."""
+    return bool(_side)
 
 
 def labels_all_instances(target: Any) -> bool:

@@ -8,7 +8,6 @@ that provokes it, and each message ends with its `EMB` number, which names a pag
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -33,6 +32,8 @@ def near_misses(name: object, candidates: Iterable[str]) -> str:
         >>> near_misses("serch", ["search", "judge"])
         "; did you mean 'search'?"
     """
+    import difflib  # for whoever is in error: importing the package should cost little
+
     known = list(candidates)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
     if near:
@@ -76,10 +77,18 @@ class ConstructionError(EmberError, TypeError):
     code = "EMB006"
 
 
+class SettingWarning(UserWarning):
+    """A variable `EMBER_JIT_*` has a value that cannot be, or there is none of that name. [EMB007]"""
+
+
 class EffectViolation(EmberError, AssertionError):
     """`effects.verify` saw a declared operator do what its label rules out."""
 
     code = "EMB020"
+
+
+class LabelWarning(UserWarning):
+    """`__effects__` holds something that is no label: `__effects__ = "query"`, in quotes. [EMB021]"""
 
 
 class RecordedValueError(EmberError, TypeError):

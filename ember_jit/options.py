@@ -11,7 +11,6 @@ Unknown fields and bad values are refused when the value is made.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -69,6 +68,8 @@ class _Options:
         known = {each.name: each.default for each in fields(self)}
         for name, value in given.items():
             if name not in known:
+                import difflib  # for whoever is in error
+
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise OptionError(

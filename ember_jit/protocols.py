@@ -51,7 +51,7 @@ def check_operator(value: Any, asked_by: str) -> None:
     elif isinstance(value, OperatorLike):
         return
     elif hasattr(value, "forward"):
-        problem = f"{name} has a `forward` but cannot be called; derive it from ember_jit.Operator"
+        problem = f"{name} has a `forward` but cannot be called; decorate it, or derive it from ember_jit.Operator"
     else:
         problem = f"{value!r} ({name}) is neither an operator nor a function; it has no `forward`"
     raise NotAnOperatorError(f"{asked_by} needs an operator, but {problem}.")

@@ -139,10 +139,7 @@ class Builder:
             BundleError: nothing went in.
         """
         if not self._units:
-            raise BundleError(
-                "nothing to compile: none of the operators is decorated, or has calls that could overlap; "
-                "decorate their classes with `@structural_jit` or `@jit`"
-            )
+            raise BundleError(f"nothing to compile: {self._why_nothing()}")
         entries: dict[str, bytes] = {}
         records = []
         order = sorted(self._units.items(), key=lambda each: (each[1][0].module, *_order(each)))
@@ -181,6 +178,20 @@ class Builder:
         except OSError as exc:
             raise BundleError(f"{where} cannot be written: {exc.strerror or exc}") from None
         return read(where)
+
+    def _why_nothing(self) -> str:
+        functions = {
+            each[0]: reason_to_leave(original_code(each[0]), single=True) for each in self._keep
+        }
+        left = [
+            f"{function.__qualname__} runs as it is written, for {reason}"
+            for function, reason in functions.items()
+            if reason
+        ]
+        said = "; ".join([*left, *sorted(self._notes)])
+        return (
+            said or "no operator is decorated; decorate its class with `@structural_jit` or `@jit`"
+        )
 
     # ------------------------------------------------------------------ functions
     def _function(

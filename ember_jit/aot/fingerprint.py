@@ -36,6 +36,7 @@ from typing import Any
 from ember_jit.aot.classes import class_key, class_of, class_print, version_of
 from ember_jit.aot.digests import code_digest, short
 from ember_jit.effects import label_of
+from ember_jit.kinds import is_a
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import (
     ATOMIC,
@@ -198,7 +199,7 @@ class _Walk:
     def _globals(self, function: FunctionType, names: tuple[str, ...]) -> Iterable[bytes]:
         space = function.__globals__
         builtins = space.get("__builtins__", {})
-        table = vars(builtins) if isinstance(builtins, ModuleType) else builtins
+        table = vars(builtins) if is_a(builtins, ModuleType) else builtins
         for name in names:
             if name in space:
                 live = space[name]

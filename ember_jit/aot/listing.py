@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ember_jit.aot.loader import Bundle
 from ember_jit.aot.manifest import DEFERS, OVERLAPS, PLAIN, Record
 from ember_jit.errors import TargetError, near_misses
+
+#: a helper in an issue program, and the number of its site: `_t1 = _w.keep(0, 0, _w.helper(...`
+_HELPER = re.compile(r"_w\.keep(?:_pending)?\(\(?(\d+)")
 
 
 def listing(found: Bundle) -> str:
@@ -26,7 +30,7 @@ def _lines(found: Bundle) -> Iterator[str]:
     yield f"{len(units)} function{'s' * (len(units) != 1)}"
     width = max((len(_title(record)) for record in units), default=0)
     for record in units:
-        yield f"  {_title(record):<{width}}  {_what(record)}"
+        yield f"  {_title(record):<{width}}  {_what(found, record)}"
         yield from (f"    {line}" for line in _machine_code(record))
     if manifest.machine:
         yield ""
@@ -51,13 +55,14 @@ def _title(record: Record) -> str:
     return f"{record.module}:{record.name}"
 
 
-def _what(record: Record) -> str:
-    sites = record.plan.get("sites", [])
+def _what(found: Bundle, record: Record) -> str:
     if record.form == PLAIN:
         return f"left alone: {record.reason}"
-    said = f"{len(sites)} calls may overlap" if record.form == OVERLAPS and sites else record.form
-    if record.form == OVERLAPS and not sites:
-        said = "leads to operators in which calls overlap"
+    said = record.form
+    if record.form == OVERLAPS:
+        count = _calls(found, record)
+        calls = f"{count} call{'s' * (count != 1)}, issued ahead where their effects allow"
+        said = calls if count else "leads to operators in which calls overlap"
     return f"{said} (undecorated)" if record.undecorated else said
 
 
@@ -87,6 +92,13 @@ def _made_for(found: Bundle) -> Iterator[str]:
     yield f"  fits here   {f'no: {misfit}' if misfit else f'yes, as {found.machinery().processor()}'}"
 
 
+def _calls(found: Bundle, record: Record) -> int:
+    """How many calls `explain` counts: helpers, which are worked out where they stand, are none of them."""
+    texts = [found.text(entry) for entry in record.text]
+    helpers = {number for text in texts for number in _HELPER.findall(text)}
+    return len(record.plan.get("sites", [])) - len(helpers)
+
+
 def programs(found: Bundle, name: str) -> str:
     """The generated programs of the functions of this name (`Answer.forward`, or `Answer`), as text.
 
@@ -102,4 +114,4 @@ def programs(found: Bundle, name: str) -> str:
             f"{found.path} holds no function {name!r}{near_misses(name, sorted(names))}"
         )
     texts = [found.text(entry) for each in chosen for entry in each.text]
-    return "\n\n".join(texts) or f"{name}: {_what(chosen[0])}"
+    return "\n\n".join(texts) or f"{name}: {_what(found, chosen[0])}"

@@ -43,6 +43,7 @@ from ember_jit.aot.manifest import (
 from ember_jit.config import config
 from ember_jit.dependencies import users_level
 from ember_jit.errors import BundleError, BundleWarning, EmberError
+from ember_jit.kinds import is_a
 from ember_jit.runtime import linking
 from ember_jit.runtime.dispatch import Options, Unit
 from ember_jit.runtime.effect import UNKNOWN, Effect
@@ -53,7 +54,7 @@ from ember_jit.runtime.plan import UNKNOWN as UNKNOWN_VERDICT
 from ember_jit.runtime.plan import Plan, Verdict, install_tables
 from ember_jit.runtime.standins import stand_in
 from ember_jit.runtime.statics import function_of
-from ember_jit.verdicts import verdict_on
+from ember_jit.verdicts import Verdicts, verdict_on
 
 if TYPE_CHECKING:
     from ember_jit.aot.sites import Machinery
@@ -185,12 +186,13 @@ class Bundle:
     # ------------------------------------------------------------------ what the runtime asks
     def _answer(self, plan: Plan, options: Options) -> None:
         effects = self._effects_for(options)
-        plan.classify = lambda callee: self._verdict(callee, effects, options)
+        plan.classify = Verdicts(
+            effects.of, lambda callee, effect: self._verdict(callee, effect, options)
+        )
         if options.recursive:
             plan.enter = lambda callee: self._stand_in(callee, options) or callee
 
-    def _verdict(self, callee: Any, effects: Effects, options: Options) -> Verdict:
-        effect = effects.of(callee)
+    def _verdict(self, callee: Any, effect: Effect, options: Options) -> Verdict:
         if effect.declared and not self._can_wait(callee):
             return UNKNOWN_VERDICT
         return verdict_on(callee, effect, options, self.compile_unit, self._deferring)
@@ -355,4 +357,4 @@ def class_at(where: str) -> type | None:
     for part in path.split("."):
         space: Mapping[str, Any] = getattr(found, "__dict__", {})
         found = space.get(part)
-    return found if isinstance(found, type) else None
+    return found if is_a(found, type) else None

@@ -33,7 +33,9 @@ def operator_of(target: Any) -> Any:
         return target
     if not isinstance(target, type):
         if not callable(target):
-            raise NotAnOperatorError(f"{target!r} is no operator: it cannot be compiled")
+            raise NotAnOperatorError(
+                f"{target!r} is no operator that could be called: decorate its class, or give an operator"
+            )
         return target
     try:
         return target()

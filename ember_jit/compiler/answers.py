@@ -12,7 +12,8 @@ from ember_jit.compiler.analysis.patience import Patience, runs
 from ember_jit.compiler.standin import stand_in, verdict_on
 from ember_jit.runtime import plan as plan_module
 from ember_jit.runtime.dispatch import Options
-from ember_jit.runtime.plan import Plan, Verdict
+from ember_jit.runtime.plan import Plan
+from ember_jit.verdicts import Verdicts
 
 _inferences: dict[tuple[str, bool], Inference] = {}
 
@@ -52,10 +53,9 @@ def is_pure_method(kind: type, name: str) -> bool:
     return known is not None and known.kind == PURE
 
 
-def verdict_of(callee: Any, inference: Inference, options: Options) -> Verdict:
-    """What the runtime must know of a live callable."""
-    effect = inference.met(callee)
-    return verdict_on(callee, effect, options)
+def verdicts_of(inference: Inference, options: Options) -> Verdicts:
+    """What the runtime must know of live callables."""
+    return Verdicts(inference.met, lambda callee, effect: verdict_on(callee, effect, options))
 
 
 def entrance(inference: Inference, options: Options) -> Callable[[Any], Any]:
@@ -75,6 +75,6 @@ def entrance(inference: Inference, options: Options) -> Callable[[Any], Any]:
 
 def answer(plan: Plan, options: Options, inference: Inference) -> None:
     """Have the runtime's questions about live callables answered by the analysis."""
-    plan.classify = lambda callee: verdict_of(callee, inference, options)
+    plan.classify = verdicts_of(inference, options)
     if options.recursive:
         plan.enter = entrance(inference, options)

@@ -33,6 +33,7 @@ from ember_jit.config import config
 from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import walk
 from ember_jit.ir.verifier import verify
+from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import Options
 from ember_jit.runtime.numeric import Site
 from ember_jit.runtime.originals import original_code
@@ -41,9 +42,11 @@ from ember_jit.runtime.statics import function_of
 from ember_jit.runtime.triage import reason_to_leave, stops
 
 if TYPE_CHECKING:
+    from ember_jit.compiler.passes.chain import Chain
     from ember_jit.runtime.loops.site import LoopSite
 
 
+IN_ORDER = "no two of its calls could be in flight at once"
 _RESERVED = re.compile(r"_(w|e|u\d*|v|gate|t\d+|i\d+|parts\d*|go|r|x\d+)$")
 
 
@@ -59,6 +62,8 @@ class Artifacts:
         issues: the issue programs.
         retire: the retire program's definition.
         straight: its straight form, where nothing overlaps.
+        chain: the attempt that it makes first, where it is a chain.
+        not_folded: why it is none.
         held: attributes of the receiver that another instance may make worth compiling for (`compiler.held`).
         numeric: the sites of its numeric regions.
         loops: the sites of its loops in machine code.
@@ -74,6 +79,8 @@ class Artifacts:
     issues: list[Issue] = field(default_factory=list)
     retire: ast.FunctionDef | None = None
     straight: Straight | None = None
+    chain: Chain | None = None
+    not_folded: str = ""
     held: frozenset[str] = frozenset()
     numeric: list[Site] = field(default_factory=list)
     loops: list[LoopSite] = field(default_factory=list)
@@ -136,10 +143,8 @@ def build(
     if reserved:
         return f"the name `{reserved}` is reserved for generated code"
     inference = inference_for(options)
-    takes_self = bool(source.node.args.args or source.node.args.posonlyargs) and (
-        bound or is_method(function, owner)
-    )
-    facts = BodyAnalysis(inference, function, source, Known(owner) if takes_self else None)
+    has_self = takes_self(source, function, owner, bound)
+    facts = BodyAnalysis(inference, function, source, Known(owner) if has_self else None)
     facts.run()
     artifacts.notes = take_notes(facts)
     lap("effects")
@@ -167,7 +172,7 @@ def build(
         lap("straighten")
         if made is None:
             artifacts.held = _held(function, source, facts, options.parallel_threshold)
-            return "no two of its calls could be in flight at once"
+            return IN_ORDER
         return Built(plan, made.node, straight_objects(made), source, facts)
     next_site = len(branched.sites)
     for region in regions:
@@ -272,9 +277,16 @@ def reserved_name(source: Source, code: CodeType) -> str:
     return ""
 
 
+def takes_self(source: Source, function: FunctionType, owner: Any, bound: bool = False) -> bool:
+    """Whether the first parameter is `self`, and `owner` what it stands for in the call at hand."""
+    return bool(source.node.args.args or source.node.args.posonlyargs) and (
+        bound or is_method(function, owner)
+    )
+
+
 def is_method(function: FunctionType, owner: Any) -> bool:
     """Whether `owner` is an object on whose class `function` stands."""
-    if owner is None or isinstance(owner, type):
+    if owner is None or is_a(owner, type):
         return False
     name = function.__name__
     for cls in type(owner).__mro__:

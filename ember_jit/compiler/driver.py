@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
@@ -10,10 +12,18 @@ from typing import Any
 from ember_jit.compiler import native_code
 from ember_jit.compiler.analysis import bytecode, registry
 from ember_jit.compiler.answers import answer, inference_for
-from ember_jit.compiler.building import Artifacts, build, is_method, reserved_name
+from ember_jit.compiler.building import (
+    IN_ORDER,
+    Artifacts,
+    build,
+    is_method,
+    reserved_name,
+    takes_self,
+)
 from ember_jit.compiler.codegen.link import link_in_place, link_issue_programs
 from ember_jit.compiler.held import likeness, looking
 from ember_jit.compiler.numeric_form import may_be_numeric
+from ember_jit.compiler.passes.chain_shape import why_no_chain
 from ember_jit.compiler.passes.numeric_names import numpy_module
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.compiler.tracing.fallback import trace_unit
@@ -66,20 +76,22 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None]
     assert function is not None
     artifacts = unit.artifacts = Artifacts()
     clock = _Clock(artifacts.timings)
+    unit.ordinary, unit.attempt_left_out = None, ""
     built = build(function, unit.original, unit.options, owner, artifacts, clock.lap, unit.bound)
     if isinstance(built, str):
-        return _numeric_alone(unit, function, owner, built, clock) or _looking(unit, artifacts)
+        made = _numeric_alone(unit, function, owner, built, clock)
+        return made or _chain_alone(unit, function, owner, built, clock)
     unit.stats.left_alone = ""
     plan = built.plan
-    made = woven(unit, function, built.node, receiver_of(unit, function, owner))
-    artifacts.numeric = made.numeric
-    if made.loops:
-        artifacts.loops = made.loops.sites  # of the others, the calls in them say more
+    both = woven(unit, function, built.node, receiver_of(unit, function, owner))
+    artifacts.numeric = both.numeric
+    if both.loops:
+        artifacts.loops = both.loops.sites  # of the others, the calls in them say more
     if artifacts.retire is not None:
-        artifacts.retire = made.node
+        artifacts.retire = both.node
     elif artifacts.straight is not None:
-        artifacts.straight.node = made.node
-    code = link_in_place(unit, built.source, made.node, {**built.live, **made.live})
+        artifacts.straight.node = both.node
+    code = link_in_place(unit, built.source, both.node, {**built.live, **both.live})
     if code is None:
         unit.stats.left_alone = UNFIT
         return None
@@ -87,7 +99,51 @@ def compile_structurally(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None]
     if artifacts.retire is not None:
         answer(plan, unit.options, inference_for(unit.options))
     clock.lap("link")
+    if artifacts.straight is not None and not both.numeric and not both.loops:
+        unit.ordinary = code
+        code = _chain(unit, function, owner, artifacts.straight.node, built.live, clock) or code
     return code, plan
+
+
+def _chain_alone(
+    unit: Unit, function: FunctionType, owner: Any, reason: str, clock: _Clock
+) -> tuple[CodeType, Plan | None] | None:
+    """What becomes of a function in which nothing overlaps, unless a call goes straight to `forward` or is a kernel."""
+    looking_code = _looking(unit, unit.artifacts)
+    if reason != IN_ORDER:
+        return looking_code
+    source = unit.artifacts.source
+    assert source is not None
+    node = source.node
+    if looking_code is not None:
+        unit.ordinary, node = looking_code[0], looking(source, unit.original.co_varnames[0])
+    code = _chain(unit, function, owner, node, {}, clock)
+    if code is None:
+        return looking_code
+    unit.stats.left_alone = ""
+    return code, Plan(unit.name)
+
+
+def _chain(
+    unit: Unit,
+    function: FunctionType,
+    owner: Any,
+    rest: ast.FunctionDef,
+    live: Mapping[str, Any],
+    clock: _Clock,
+) -> CodeType | None:
+    """The code of a chain that is computed in place, in front of `rest`; None, and nothing loaded, where there can be none."""
+    artifacts = unit.artifacts
+    if unit.bound or not takes_self(artifacts.source, function, owner):
+        return None
+    artifacts.not_folded = why_no_chain(artifacts.source)
+    if artifacts.not_folded:
+        return None
+    from ember_jit.compiler.chain_form import chain_form
+
+    code = chain_form(unit, owner, rest, live)
+    clock.lap("chain")
+    return code
 
 
 def _looking(unit: Unit, artifacts: Artifacts) -> tuple[CodeType, None] | None:

@@ -72,6 +72,7 @@ def numeric_form(
 def _site(region: NumericRegion, unit: Unit, owner: Any) -> Site | None:
     specialise = specialiser(cast(Numerics, unit.options.numerics), emit, entry_kept)
     site = Site(region, specialise, unit.disabled, unit.internal_error, lambda: left_off(unit))
+    site.place = unit.where()
     if any(each.kind == "field" for each in region.inputs) and not site.watch_owner(type(owner)):
         return None
     return site

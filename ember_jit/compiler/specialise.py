@@ -39,11 +39,18 @@ class Details:
         typed: its program, and how it is entered.
         compile_ms: what making it took.
         speedup: how many times as fast as NumPy it was on the first values; None if that was not tried.
+        cached: it came from the cache on disk.
     """
 
     typed: Typed
     compile_ms: float
     speedup: float | None
+    cached: bool = False
+
+    def __str__(self) -> str:
+        where = "taken from the cache" if self.cached else "made"
+        gain = f", {self.speedup:.1f} times as fast as NumPy when tried" if self.speedup else ""
+        return f"{where} in {self.compile_ms:.1f} ms{gain}"
 
 
 _NUMBERS: dict[type, tuple[Kind, str]] = {
@@ -69,17 +76,21 @@ def specialiser(
         began = time.perf_counter()
         region: NumericRegion = site.region
         outputs = result_steps(region)
-        try:
-            seen = [seen_as(each, site.ndarray) for each in args]
-            forms = [typed(region, outputs, seen, mode) for mode in modes]
-        except Unfit as reason:
-            return str(reason)
+        forms, reasons = [], []
+        for mode in modes:
+            try:
+                seen = [seen_as(each, site.ndarray) for each in args]
+                forms.append(typed(region, outputs, seen, mode))
+            except Unfit as reason:
+                reasons.append(str(reason))
+        if not forms:
+            return reasons[0]
         making = Making(region, forms, emit)
         making.seconds = time.perf_counter() - began
         for form in forms:
             entry = kept(form)
             if entry is not None:
-                making.made, making.entry = form, entry
+                making.made, making.entry, making.cached = form, entry, True
                 making.gain = gain_kept(form)
                 making.seconds = time.perf_counter() - began
                 return making.finish(args)
@@ -97,6 +108,7 @@ class Making:
         entry: its entry, or why there is none.
         seconds: what that took.
         gain: what an earlier trial found, if there was one.
+        cached: it came from the cache on disk.
     """
 
     def __init__(
@@ -110,6 +122,7 @@ class Making:
         self.entry: Callable[..., Any] | str = "it was not made"
         self.seconds = 0.0
         self.gain: float | None = None
+        self.cached = False
 
     def quick(self) -> Making:
         """The same, sooner and worse."""
@@ -148,7 +161,7 @@ class Making:
         return self._kernel(self.entry, quick.seen)
 
     def _kernel(self, entry: Callable[..., Any], seen: tuple[str, ...]) -> Kernel:
-        details = Details(self.made, self.seconds * 1e3, self.gain)
+        details = Details(self.made, self.seconds * 1e3, self.gain, self.cached)
         return Kernel(entry, seen, details, trial.why_slow(self.gain))
 
     def _remember(self) -> None:

@@ -16,9 +16,12 @@ from ember_jit.runtime.plan import Plan, Verdict
 
 
 def compile_twin(unit: Unit, owner: Any) -> tuple[CodeType, Plan | None] | None:
-    """As `driver.compile_unit`, which needs stand-ins itself."""
+    """As `driver.compile_unit`, which needs stand-ins itself; None if nothing overlaps: there is nothing to enter."""
     driver = importlib.import_module("ember_jit.compiler.driver")
     made: tuple[CodeType, Plan | None] | None = driver.compile_unit(unit, owner)
+    if made is not None and unit.artifacts.retire is None:
+        unit.stats.left_alone = "nothing in it overlaps"
+        return None
     return made
 
 

@@ -221,14 +221,11 @@ def _report_times(measured: Measured, echo: Echo) -> None:
 
 def _report_compilation(program: StdlibQA, folder: Path, echo: Echo) -> None:
     """Prints what the compiler says it did, and leaves the whole of it in the folder."""
-    full = folder / "explanation.txt"
-    explanation = str(ember_jit.explain(program))
-    full.write_text(explanation + "\n", encoding="utf-8")
-    lines = explanation.splitlines()
+    lines = str(ember_jit.explain(program)).splitlines()
     echo("\nWhat the compiler did:")
     echo("\n".join(f"  {line}".rstrip() for line in lines[:LONGEST_EXPLANATION]))
     if len(lines) > LONGEST_EXPLANATION:
-        echo(f"  ... {len(lines) - LONGEST_EXPLANATION} more lines")
-    echo(f"\nThe graph and the generated code, in {folder}:")
-    for path in [*ember_jit.dump(program, folder), full]:
+        echo(f"  ... {len(lines) - LONGEST_EXPLANATION} more lines, in explain.txt")
+    echo(f"\nThe graph, the generated code and the whole explanation, in {folder}:")
+    for path in ember_jit.dump(program, folder):
         echo(f"  {path}")

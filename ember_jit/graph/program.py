@@ -106,7 +106,7 @@ def _compiler(options: XCSExecutionOptions) -> tuple[Callable[[Any], Any], Calla
     )
     inference = answers.inference_for(chosen)
     return (
-        lambda callee: answers.verdict_of(callee, inference, chosen),
+        answers.verdicts_of(inference, chosen),
         answers.entrance(inference, chosen),
     )
 

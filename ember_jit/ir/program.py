@@ -108,6 +108,9 @@ _TRANSCENDENTAL: Final = (
 TRANSCENDENTAL: Final = frozenset(_TRANSCENDENTAL.split())
 """Operations on floats whose bits only NumPy's own inner loop gives: strict mode calls it."""
 
+UNAPPROXIMATED: Final = frozenset({"cbrt", "logaddexp"})
+"""Those of them for which fast mode calls the loop, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operand:
@@ -189,20 +192,27 @@ class Program:
         """A short name made of `key()`: 16 hexadecimal digits."""
         return hashlib.blake2b(self.key().encode(), digest_size=8).hexdigest()
 
+    def by_loop(self, node: Node) -> bool:
+        """Whether the kernel has NumPy's inner loop compute the node."""
+        calls = TRANSCENDENTAL if self.numerics == "strict" else UNAPPROXIMATED
+        return node.op in calls and node.dtype in FLOATS
+
+    def approximated(self, node: Node) -> bool:
+        """Whether the node is one of fast mode's own functions."""
+        return (
+            self.numerics == "fast"
+            and node.op in TRANSCENDENTAL
+            and node.dtype in FLOATS
+            and not self.by_loop(node)
+        )
+
     def loops(self) -> tuple[tuple[str, str], ...]:
         """NumPy's inner loops that the kernel calls: (ufunc, type), in the order of the table.
 
         The table is an array of pairs of addresses: the loop in `PyUFuncObject.functions` for
-        that type, and its entry of `data`.  Only strict programs have any.
+        that type, and its entry of `data`.
         """
-        if self.numerics != "strict":
-            return ()
-        found = {
-            (node.op, node.dtype): None
-            for node in self.nodes
-            if node.op in TRANSCENDENTAL and node.dtype in FLOATS
-        }
-        return tuple(found)
+        return tuple({(n.op, n.dtype): None for n in self.nodes if self.by_loop(n)})
 
 
 FLAGS: Final = {"invalid": 1, "divide": 4, "overflow": 8, "doubt": 256}
@@ -371,6 +381,10 @@ class Builder:
         result = REDUCTIONS[name].result
         dtype = {"bool": BOOL, "index": INDEX}.get(result) or self.dtype(arg)
         return self._add(Node(name, (arg,), dtype, block, rank))
+
+    def node(self, node: Node) -> int:
+        """A node as it is."""
+        return self._add(node)
 
     def dtype(self, node: int) -> str:
         return self._nodes[node].dtype

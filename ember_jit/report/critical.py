@@ -2,7 +2,8 @@
 
 It is measured on compiled runs, with the runtime's own event log: each call that was issued ahead counts with the
 time it took.  What is not in it is the time between calls and the calls that stay in order; so the ratio to it is
-an upper bound of what scheduling could still gain.
+an upper bound of what scheduling could still gain.  The ratio is that of a run to its own chain, never to that of a
+run that the machine was slower for: no run takes less time than its critical path.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ HOW = (
 def critical_path(
     run: Callable[[], float], found: Survey, times: int
 ) -> tuple[float | None, float | None, events.Log]:
-    """Median critical path in seconds, median ratio of a run to it, and the last log.
+    """Median critical path in seconds, median ratio of a run to its own, and the last log.
 
     Args:
         run: makes a compiled run; returns the seconds it took.
@@ -63,8 +64,11 @@ def longest_chain(made: Schedule, found: Survey, calls: list[events.Call]) -> fl
         a, b = nodes[edge.source].op.site, nodes[edge.target].op.site
         if a in loops_of and b in loops_of:
             common = tuple(loop for loop in loops_of[a] if loop in loops_of[b])
-            incoming.setdefault(b, []).append((a, edge.carried, common))
-            shared.setdefault(a, set()).add(common)
+            # what a loop hands on is there when all loops inside it have ended
+            depths = [common.index(loop) + 1 for loop in edge.loops & set(common)]
+            for depth in depths or [len(common)]:
+                incoming.setdefault(b, []).append((a, edge.carried, common[:depth]))
+                shared.setdefault(a, set()).add(common[:depth])
     best: dict[tuple[int, tuple[int, ...], tuple[int, ...]], float] = {}
     seen: set[object] = set()
     base = longest = 0.0

@@ -53,6 +53,7 @@ class Edge:
 
     Attributes:
         carried: it is the source of an earlier iteration that the target waits for.
+        loops: of which loops; empty where that is not known.
     """
 
     source: int
@@ -60,6 +61,7 @@ class Edge:
     kind: str
     names: tuple[str, ...] = ()
     carried: bool = False
+    loops: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -86,11 +88,16 @@ class Dependence:
                     self._needs.setdefault(edge.target, []).append(edge)
         return self._needs.get(node.number, [])
 
-    def reach(self, carried: bool) -> list[int]:
-        """For each node, the set (as bits) of the nodes that wait for it, through any number of steps."""
+    def reach(self, carried: bool, outside: frozenset[int] = frozenset()) -> list[int]:
+        """For each node, the set (as bits) of the nodes that wait for it, through any number of steps.
+
+        Args:
+            carried: also from one iteration of a loop to a later one.
+            outside: but not of these loops: what is asked for holds within one of their iterations.
+        """
         next_to: list[set[int]] = [set() for _ in self.nodes]
         for edge in self.edges:
-            if carried or not edge.carried:
+            if not edge.carried or (carried and not (edge.loops and edge.loops <= outside)):
                 next_to[edge.source].add(edge.target)
         return _closure(next_to, list(reversed(range(len(self.nodes)))))
 
@@ -141,7 +148,8 @@ def dependence(function: Function) -> Dependence:
     made = Dependence(walk.nodes, [], walk.loops)
     for (source, target, kind, carried), names in walk.edges.items():
         shown = tuple(sorted(name for name in names if not name.startswith("_t")))
-        made.edges.append(Edge(source, target, kind, shown, carried))
+        loops = walk.carriers.get((source, target, kind), ()) if carried else ()
+        made.edges.append(Edge(source, target, kind, shown, carried, frozenset(loops)))
     made.edges.sort(key=lambda edge: (edge.target, edge.source, edge.kind, edge.carried))
     return made
 
@@ -152,6 +160,7 @@ class _Walk:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.edges: dict[tuple[int, int, str, bool], set[str]] = {}
+        self.carriers: dict[tuple[int, int, str], set[int]] = {}
         self.loops: dict[int, Op] = {}
         self.held: dict[str, _Origins] = {}
         self.control: _Origins = _NONE  # the branches around this op
@@ -202,6 +211,8 @@ class _Walk:
             names = self.edges.setdefault((source, node.number, kind, carried), set())
             if name:
                 names.add(name)
+            if carried and loop is not None:
+                self.carriers.setdefault((source, node.number, kind), set()).add(loop)
 
     def _assign(self, op: Op, origins: _Origins) -> None:
         for value in op.defs:

@@ -9,6 +9,7 @@
     issue.py             the generated issue programs
     retire.py            the retire program: the function as it runs now
     straight.py          the same where nothing overlaps: calls go straight to `forward`
+    chain.py             what it attempts first, where its operators can be computed in place
     kernels.py           the same where there are numeric regions alone
     region-0.py          a numeric region as a Python function
     region-0-kernel-0.*  each of its kernels: kernel IR and cost (.txt), LLVM IR (.ll), assembly (.s)
@@ -35,6 +36,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from ember_jit.compiler.passes.chain import Chain
 from ember_jit.compiler.passes.straight import Straight
 from ember_jit.compiler.source import Source
 from ember_jit.errors import InternalCompilerWarning
@@ -47,6 +49,7 @@ from ember_jit.report.regions import region_files
 from ember_jit.report.survey import Survey, settled, survey
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.linking import CALL, CODE, GETTRACE, TOOL, TYPE, UNIT
+from ember_jit.runtime.speculation import SCALARS
 
 _UNIT = "_unit"
 _TITLES = {
@@ -58,6 +61,7 @@ _TITLES = {
     "issue.py": "the issue programs: they walk ahead and start calls",
     "retire.py": "the retire program: the function as it runs now",
     "straight.py": "the function as it runs now: calls go straight to `forward`",
+    "chain.py": "what it attempts first: its operators computed in place",
     "kernels.py": "the function as it runs now: kernels and machine code stand in front of what they replace",
     "timings.txt": "how long each stage of the compiler took",
 }
@@ -177,6 +181,8 @@ def _texts(found: Survey) -> Iterator[tuple[str, str]]:
         yield "retire.py", _stamped(retire_text(title, artifacts.retire, source), source)
     if artifacts.straight is not None and source is not None:
         yield "straight.py", _stamped(straight_text(title, artifacts.straight, source), source)
+    if artifacts.chain is not None and source is not None:
+        yield "chain.py", _stamped(chain_text(title, artifacts.chain, source), source)
     if artifacts.kernels is not None:
         yield "kernels.py", kernels_text(artifacts.kernels, source)
     yield from region_files(artifacts.numeric)
@@ -207,7 +213,7 @@ def timings_text(timings: dict[str, float]) -> str:
 
 def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
     """The retire program as Python, with the user's lines as comments where they were changed."""
-    clean = _named_unit(node)
+    clean = _named(node)
     text = ast.unparse(clean)
     again = ast.parse(text).body[0]
     comments: dict[int, str] = {}
@@ -237,21 +243,14 @@ def retire_text(title: str, node: ast.FunctionDef, source: Source) -> str:
 
 def straight_text(title: str, made: Straight, source: Source) -> str:
     """A straight function as Python, with the user's lines as comments above their straight calls."""
-    names = {UNIT: _UNIT, TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
+    names = {TYPE: "type", CALL: "Operator.__call__", CODE: "_call.__code__"}
     names |= {marker: kind.__name__ for marker, kind in made.classes.items()}
-
-    class Rename(ast.NodeTransformer):
-        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            value = constant.value
-            name = names.get(value) if isinstance(value, str) else None
-            return constant if name is None else ast.Name(name, ast.Load())
-
-    node = Rename().visit(copy.deepcopy(made.node))
-    printed = ast.unparse(node).splitlines()
+    printed = ast.unparse(_named(made.node, names)).splitlines()
     where = iter(sorted(made.lines))
     lines = [
         f"# Straight form of {title}: nothing in it could overlap.",
-        "# _unit: the function's unit.  _call is None where compiled code is disabled: then every call is made as written.",
+        "# _unit: the function's unit.  _call is None where compiled code is disabled, or stepped through: then every call",
+        "# is made as written.  The handlers put the frame of `Operator.__call__` into the traceback.",
         "",
     ]
     for line in printed:
@@ -271,13 +270,13 @@ def kernels_text(node: ast.FunctionDef, source: Source | None) -> str:
         "# entry: the kernel that was right last time; again: another, made if need be; miss: none fits,\n"
         "# and the statements run as they were written.\n\n"
     )
-    text = ast.unparse(_named_unit(node))
+    text = ast.unparse(_named(node))
     return head + re.sub(r"'<ember_jit (kernel|loop) (\d+)>'", r"_\1_\2", text) + "\n"
 
 
-def _named_unit(node: ast.FunctionDef) -> ast.FunctionDef:
+def _named(node: ast.FunctionDef, more: dict[str, str] | None = None) -> ast.FunctionDef:
     """A copy with names in place of the constants that objects replace at link time."""
-    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool"}
+    names = {UNIT: _UNIT, GETTRACE: "_gettrace", TOOL: "_tool", **(more or {})}
 
     class Rename(ast.NodeTransformer):
         def visit_Constant(self, constant: ast.Constant) -> ast.expr:
@@ -315,3 +314,33 @@ def _changed(statement: ast.stmt) -> bool:
             ):
                 return True
     return False
+
+
+def chain_text(title: str, made: Chain, source: Source) -> str:
+    """What a chain attempts, as Python."""
+    names = {marker: repr(live) for marker, live in made.constants.items()}
+    attempt = [_Named(names).visit(copy.deepcopy(statement)) for statement in made.body]
+    head = copy.deepcopy(source.node)
+    head.decorator_list = []
+    head.body = [ast.While(ast.Constant(True), attempt, [])]
+    lines = [
+        f"# What {title} attempts while its premises hold; `break`: the ordinary code runs.",
+        "# _op0.forward(): looks whether the operator has a `forward` of its own, and calls nothing.  _chain: runtime.speculation.",
+        f"# _kinds: {', '.join(kind.__name__ for kind in SCALARS)}",
+        *(f"# {name}: {kind.__qualname__}" for name, kind in made.classes.items()),
+        "",
+        ast.unparse(ast.fix_missing_locations(head)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _Named(ast.NodeTransformer):
+    """Puts names in place of the constants that stand for live objects."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Constant(self, constant: ast.Constant) -> ast.expr:
+        value = constant.value
+        name = self.names.get(value) if isinstance(value, str) else None
+        return constant if name is None else ast.Name(name, ast.Load())

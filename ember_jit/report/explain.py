@@ -28,6 +28,7 @@ from ember_jit.compiler.answers import inference_for
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.graph.model import Graph
 from ember_jit.ir.ops import Op, Region, Site
+from ember_jit.kinds import is_a
 from ember_jit.report import survey as status
 from ember_jit.report.explanation import (
     Barrier,
@@ -155,7 +156,7 @@ def explanation_of(found: Survey) -> Explanation:
         _parts(found),
         tuple(stats.internal_errors),
         Runs(stats.runs, stats.issued, round(stats.compile_seconds * 1e3, 3), _stages(found)),
-        tuple(found.remarks),
+        (*found.remarks, *_why_not_computed(found)),
         _recorded(found),
         regions_of(found.artifacts.numeric),
         loops_of(found.artifacts.loops, found.artifacts.loops_left),
@@ -189,6 +190,20 @@ def _stages(found: Survey) -> dict[str, float]:
     return {name: round(seconds * 1e3, 3) for name, seconds in found.artifacts.timings.items()}
 
 
+def _computed(found: Survey) -> bool:
+    """Whether the function is a chain, whose attempt is still made."""
+    unit = found.unit
+    return found.artifacts.chain is not None and unit.stats.compiled and not unit.attempt_left_out
+
+
+def _why_not_computed(found: Survey) -> tuple[str, ...]:
+    """Why the calls of a function in which nothing overlaps are not computed in place."""
+    if found.status != status.COMPILED or found.artifacts.retire is not None or _computed(found):
+        return ()
+    why = found.unit.attempt_left_out or found.artifacts.not_folded
+    return (f"its operators are called, not computed in place: {why}",) if why else ()
+
+
 # ---------------------------------------------------------------------- the first line
 def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
     ahead = sum(call.ahead for call in calls)
@@ -200,6 +215,13 @@ def _headline(found: Survey, calls: tuple[Call, ...]) -> str:
         overlap = (
             f"nothing could overlap; {many} of {sites} calls {'goes' if many == 1 else 'go'} "
             "straight to the operator's `forward`"
+        )
+    if _computed(found):
+        assert found.artifacts.chain is not None
+        many = len(found.artifacts.chain.calls)
+        overlap = (
+            f"nothing could overlap; {many} of {sites} calls {'is' if many == 1 else 'are'} "
+            "computed in place, without the operator's frames"
         )
     if found.artifacts.kernels is not None:
         overlap = "nothing could overlap"
@@ -292,10 +314,10 @@ def _step(made: Schedule, op: Op) -> Step:
     assert op.site is not None
     site = made.function.sites[op.site]
     loop = ""
-    if site.number in made.serial:
-        loop = "iterations wait for each other"
-    elif (site.number, site.number) in made.overlaps:
+    if (site.number, site.number) in made.overlaps:
         loop = "iterations overlap"
+    elif site.number in made.serial:
+        loop = "iterations wait for each other"
     return Step(site.number, site.line, site.text, loop)
 
 
@@ -306,7 +328,7 @@ def _barriers(found: Survey, made: Schedule, notes: Notes) -> tuple[Barrier, ...
         if op.kind not in ("barrier", "with"):
             continue
         reason = op.reason or "has an effect"
-        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, notes)))
+        out.append(Barrier(found.file, op.line, op.text, reason, fix_of_barrier(op, made, notes)))
     return tuple(sorted(dict.fromkeys(out), key=lambda barrier: barrier.line))
 
 
@@ -364,15 +386,13 @@ def _parts(found: Survey) -> tuple[Part, ...]:
 
 
 def _is_decorated(forward: Any) -> bool:
-    return isinstance(forward, FunctionType) and unit_of(forward) is not None
+    return is_a(forward, FunctionType) and unit_of(forward) is not None
 
 
 def _is_operator(value: Any) -> bool:
-    if isinstance(value, type):
+    if is_a(value, type):
         return False
-    return is_transform(type(value)) or isinstance(
-        type_lookup(type(value), "forward"), FunctionType
-    )
+    return is_transform(type(value)) or is_a(type_lookup(type(value), "forward"), FunctionType)
 
 
 def _part(found: Survey, attribute: str, operators: list[Any]) -> Part:

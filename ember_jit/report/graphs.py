@@ -16,7 +16,8 @@ from ember_jit.graph.model import Graph
 from ember_jit.graph.nodes import Node
 from ember_jit.graph.order import ancestors, longest_chain
 from ember_jit.report.explanation import Call, Explanation, Step
-from ember_jit.report.why import Why, evidence_of, unknown_effect
+from ember_jit.report.fixes import Why
+from ember_jit.report.why import evidence_of, unknown_effect
 from ember_jit.runtime.dispatch import Options
 
 GRAPH = "graph"

@@ -36,10 +36,8 @@ def _outcome(made: Made) -> str:
             if made.asked
             else "Python: it has not meant much work yet"
         )
-    details: Details = made.details
-    where = "taken from the cache" if details.cached else "made"
     gain = f", {made.speedup:.1f} times as fast as Python when tried" if made.speedup else ""
-    text = f"machine code, {where} in {details.compile_ms:.1f} ms{gain}"
+    text = f"machine code, {made.details}{gain}"
     if made.lefts:
         lines = ", ".join(f"line {line} ({count})" for line, count in sorted(made.lines.items()))
         text += f"; left to Python {made.lefts} times: {lines}"

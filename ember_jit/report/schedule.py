@@ -20,6 +20,7 @@ from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import walk
 from ember_jit.report.depend import (
     CONTROL,
+    DATA,
     ORDER,
     Dependence,
     Edge,
@@ -50,6 +51,7 @@ class Schedule:
         serial: sites in a loop whose iterations wait for each other.
         formed: region -> variables that its issue program has a value for.
         filled: region -> containers that its issue program fills.
+        within: loops -> what waits for what within one iteration of these (`Dependence.reach`).
     """
 
     function: Function
@@ -61,6 +63,7 @@ class Schedule:
     serial: set[int] = field(default_factory=set)
     formed: dict[int, set[str]] = field(default_factory=dict)
     filled: dict[int, set[str]] = field(default_factory=dict)
+    within: dict[frozenset[int], list[int]] = field(default_factory=dict)
 
     def partners(self, site: int) -> list[int]:
         """The sites that may be in flight beside `site`, itself among them if its iterations overlap."""
@@ -268,7 +271,7 @@ def _find_overlaps(
                     exclusive(first, second) or stands_in_front(earlier, later)
                 )
                 if beside or (
-                    _across(first, second, ever, inner_loops[region])
+                    _across(made, first, second, inner_loops[region])
                     and not stands_in_front(later, earlier)
                 ):
                     _overlap(made, _site(first), _site(second))
@@ -279,11 +282,19 @@ def _site(node: Node) -> int:
     return node.op.site
 
 
-def _across(first: Node, second: Node, ever: list[int], loops: set[int]) -> bool:
-    """Whether the two may be in flight together in different iterations of a loop in the region."""
-    if not (first.loops and second.loops) or ever[second.number] >> first.number & 1:
-        return False
-    return any(loop in second.loops and loop in loops for loop in first.loops)
+def _across(made: Schedule, first: Node, second: Node, loops: set[int]) -> bool:
+    """Whether the two may be in flight together in different iterations of a loop in the region.
+
+    Those of one loop, within the same iteration of the loops around it.
+    """
+    for depth, loop in enumerate(first.loops):
+        if loop in second.loops and loop in loops:
+            around = frozenset(first.loops[:depth])
+            if around not in made.within:
+                made.within[around] = made.graph.reach(carried=True, outside=around)
+            if not made.within[around][second.number] >> first.number & 1:
+                return True
+    return False
 
 
 def _overlap(made: Schedule, a: int, b: int) -> None:
@@ -299,6 +310,30 @@ def waits_for(made: Schedule, site: int) -> list[Node]:
         return []
     sources = {edge.source for edge in made.graph.needs(node) if not edge.carried}
     return [made.graph.nodes[number] for number in sorted(sources)]
+
+
+def carried_by(made: Schedule, site: int) -> tuple[str, ...]:
+    """The variables through which a call in a loop needs its own result of the round before, directly or not.
+
+    Empty if it does not; by values alone, whatever the order of effects asks for.
+    """
+    node = made.graph.of_site(site)
+    for first in made.graph.needs(node) if node is not None else ():
+        stack, seen = [(first.source, first.carried)], set[tuple[int, bool]]()
+        while stack and first.kind == DATA:
+            at = stack.pop()
+            number, carried = at
+            if at in seen:
+                continue
+            seen.add(at)
+            if carried and made.graph.nodes[number] is node:
+                return first.names
+            stack += [
+                (edge.source, carried or edge.carried)
+                for edge in made.graph.needs(made.graph.nodes[number])
+                if edge.kind == DATA
+            ]
+    return ()
 
 
 def decided_by(made: Schedule, site: int) -> list[Node]:

@@ -1,67 +1,29 @@
-"""Why a call stays in order, and the change that would free it.
-
-Each answer is a reason, the place (`file:line`) of its root where that is somewhere else, and a fix of
-one line.  The fixes stand in a table: what the compiler says, and what can be done about it.
-"""
+"""Why a call stays in order, and the change that would free it (`fixes`)."""
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 
 from ember_jit.compiler.analysis.facts import Effect, Reason
 from ember_jit.compiler.analysis.notes import CallNote, Notes, Receiver
 from ember_jit.compiler.frontend.nodes import LEFT_ALONE
 from ember_jit.ir.ops import Function, Op, base
+from ember_jit.report.fixes import Why, fix_for, is_store
 from ember_jit.report.schedule import (
     LOST,
     OUTSIDE,
+    PARKED,
     UNREACHED,
     Schedule,
+    carried_by,
     decided_by,
     stands_in_front,
     waits_for,
 )
 
-_FIXES: tuple[tuple[str, str], ...] = (
-    ("stores to the attribute", "return the value instead of storing it, or store it after the last call"),
-    ("stores to `", "return the value instead of storing it, or store it after the last call"),
-    ("which it did not make", "copy it first (`dict(...)`, `list(...)`) and return the copy"),
-    ("stores into", "copy it first (`dict(...)`, `list(...)`), or store after the last call"),
-    ("assigns the global", "return the value instead, or assign it after the last call"),
-    ("assigns the outer variable", "return the value instead, or assign it after the last call"),
-    ("which was not made here", "make the list or dict inside the function, or change it after the last call"),
-    ("something else has got hold of it", "hand the calls a copy (`seen = list(...)`), or change it after the last call"),
-    ("may change", ""),
-    ("context manager", "move the calls that do not need it out of the `with` block"),
-    ("uses up an iterator", "make a list of it before the first call"),
-    ("iterates over", "iterate over a list, tuple, dict, set or range"),
-    ("deletes", "delete it after the last call"),
-    ("method of an object made here", "make the object in `__init__`, or label its class `@pure` or `@query`"),
-    ("is not known before it runs", "keep it in an attribute, or in a list of operators, that exists when the operator is made"),
-    ("through a hook of", "store the attribute on the operator itself"),
-    ("has no usable source", "label it `@query` or `@pure` if that is what it is"),
-    ("strict", 'label it, or leave out effects="strict"'),
-    ("a generator expression with effects", "write a list comprehension"),
-)  # fmt: skip
-
-
+_NOT_YET = "is not known before it runs"
 _TEMPORARY = re.compile(r"_t\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Why something stays in order; `place` and `fix` may be empty."""
-
-    reason: str
-    place: str = ""
-    fix: str = ""
-
-
-def fix_for(text: str) -> str:
-    """The change that would do away with the reason `text`; empty if none is known."""
-    return next((fix for part, fix in _FIXES if part in text), "")
 
 
 def root_of(reason: Reason) -> Reason:
@@ -102,15 +64,23 @@ def unknown_effect(note: CallNote) -> Why:
     root = root_of(effect.reasons[0]) if effect.reasons else None
     text = root.text if root is not None else effect.evidence
     place = f"{root.file}:{root.line}" if root is not None and root.line else ""
-    if name and (receiver.is_operator or receiver.place):
+    if name and is_store(text):
+        fix = (
+            f"let {name} return the value instead of storing it, and store it behind the last call"
+        )
+    elif name and (receiver.is_operator or receiver.place):
         fix = f"label {name} `@query` or `@pure` if that is what it is"
     else:
         fix = fix_for(text) or "move it in front of the calls that could overlap, or behind them"
     return Why(f"its effect is not known to be harmless: {text}", place, fix)
 
 
-def fix_of_barrier(op: Op, notes: Notes) -> str:
-    """The change that would do away with a barrier."""
+def fix_of_barrier(op: Op, made: Schedule, notes: Notes) -> str:
+    """The change that would do away with a barrier; none if every call waits for itself through what changes there."""
+    sites = [node.op.site for node in made.graph.nodes if node.op.site is not None]
+    names = {base(value) for value in op.defs}
+    if sites and all(names & set(carried_by(made, site)) for site in sites):
+        return ""
     note = notes.calls.get(op.origin) if isinstance(op.origin, ast.Call) else None
     if note is not None and not note.effect.schedulable:
         return unknown_effect(note).fix
@@ -129,11 +99,19 @@ def why_in_order(made: Schedule, notes: Notes, site: int) -> Why:
             "",
             "leave out `thread_bound` if any thread may make it",
         )
-    if note is not None and not note.effect.schedulable and label is None:
-        return unknown_effect(note)
     fate = made.fate.get(site)
+    if note is not None and not note.effect.schedulable and label is None:
+        unknown = unknown_effect(note)
+        if fate == PARKED and _NOT_YET in unknown.reason:
+            what = unknown.reason.rpartition(": ")[2]
+            reason = f"{what}: whether it starts early is decided there, by what is called then"
+            return Why(reason, unknown.place, unknown.fix)
+        return unknown
     if fate is None:
         return Why("it is a quick pure function, worked out where it stands")
+    if fate in (LOST, OUTSIDE) and _goes_round(made, site):
+        through = ", ".join(f"`{name}`" for name in carried_by(made, site))
+        return Why(f"each round needs its result of the round before, through {through}")
     if fate == LOST:
         return _lost_arguments(made, site)
     if fate == UNREACHED:
@@ -189,6 +167,15 @@ def why_held(made: Schedule, notes: Notes, site: int) -> Why:
     return Why("")
 
 
+def _goes_round(made: Schedule, site: int) -> bool:
+    """Whether a call waits for itself in a loop, and for nothing else that could be mended."""
+    names = set(carried_by(made, site))
+    if not names or made.fate[site] == LOST:
+        return bool(names)
+    around = [each for each in _barriers_around(made, _op_of(made.function, site)) if each]
+    return not around or any(names & {base(value) for value in each.defs} for each in around)
+
+
 # ---------------------------------------------------------------------- in a region, and not issued
 def _lost_arguments(made: Schedule, site: int) -> Why:
     op = _op_of(made.function, site)
@@ -196,6 +183,22 @@ def _lost_arguments(made: Schedule, site: int) -> Why:
     before = [each for each in made.function.walk() if each.line <= op.line and each is not op]
     found = _root_of_loss(op, before, made.formed[region], made.filled[region], set())
     if found is None:
+        bound = _bound_by_a_loop(made, op)
+        if bound is not None:
+            name, loop = bound
+            return Why(
+                f"its arguments need `{name}`, which the loop of line {loop.line} leaves bound, if it runs at all",
+                "",
+                f"work `{name}` out again behind the loop",
+            )
+        growing = _changing(made, op)
+        if growing is not None:
+            name, change = growing
+            return Why(
+                f"its arguments are made of `{name}`, which changes (line {change.line}: `{change.text}`)",
+                "",
+                f"make them in a statement of their own in front of the call, such as `now = list({name})`",
+            )
         return Why(
             "its arguments cannot be worked out ahead of time",
             "",
@@ -225,6 +228,27 @@ def _lost_arguments(made: Schedule, site: int) -> Why:
         "",
         f"make `{name}` of plain strings, numbers, lists and dicts, or in a function labelled `@pure`",
     )
+
+
+def _bound_by_a_loop(made: Schedule, op: Op) -> tuple[str, Op] | None:
+    """A variable in the arguments of `op` that is the target of a loop which `op` stands behind."""
+    loops = [each for each in made.function.walk() if each.kind == "for"]
+    behind = [each for each in loops if not any(inner is op for inner in each.walk())]
+    for name in dict.fromkeys(base(use) for use in op.uses):
+        for loop in reversed([each for each in behind if each.line < op.line]):
+            if name in {base(value) for value in loop.defs}:
+                return name, loop
+    return None
+
+
+def _changing(made: Schedule, op: Op) -> tuple[str, Op] | None:
+    """A container in the arguments of `op` that the function changes, and where."""
+    changes = [each for each in made.function.walk() if each.kind == "mutate"]
+    for name in dict.fromkeys(base(use) for use in op.uses):
+        for change in reversed(changes):
+            if name in {base(value) for value in change.defs}:
+                return name, change
+    return None
 
 
 def _root_of_loss(
@@ -272,6 +296,15 @@ def _unreached(made: Schedule, site: int) -> Why:
                 "",
                 "move the assertion behind this call",
             )
+    for around in made.function.walk():
+        filled = _changing(made, around) if around.kind == "for" else None
+        if filled is not None and any(inner is op for inner in around.walk()):
+            name, change = filled
+            return Why(
+                f"it stands in a loop over `{name}`, which line {change.line} fills, and which is not known ahead",
+                "",
+                f"make `{name}` in a comprehension",
+            )
     return Why("the walk ahead of the program ends before this call")
 
 
@@ -288,11 +321,7 @@ def _outside(made: Schedule, site: int) -> Why:
                     "",
                     fix_for(inner_barrier.reason),
                 )
-    ops = list(made.function.walk())
-    place = ops.index(op)
-    barriers = [number for number, each in enumerate(ops) if each.kind in ("barrier", "with")]
-    above = next((ops[number] for number in reversed(barriers) if number < place), None)
-    below = next((ops[number] for number in barriers if number > place), None)
+    above, below = _barriers_around(made, op)
     if above is not None and above.stmt is op.stmt and above.kind == "barrier":
         return Why(
             f"it comes after `{above.text}` in the same statement: {above.reason}",
@@ -315,6 +344,16 @@ def _outside(made: Schedule, site: int) -> Why:
         "",
         next((fix for fix in fixes if fix), ""),
     )
+
+
+def _barriers_around(made: Schedule, op: Op) -> tuple[Op | None, Op | None]:
+    """The last barrier in front of `op`, and the first one behind it."""
+    ops = list(made.function.walk())
+    place = ops.index(op)
+    barriers = [number for number, each in enumerate(ops) if each.kind in ("barrier", "with")]
+    above = next((ops[number] for number in reversed(barriers) if number < place), None)
+    below = next((ops[number] for number in barriers if number > place), None)
+    return above, below
 
 
 def _alone(made: Schedule, site: int) -> Why:

@@ -6,6 +6,7 @@ import sys
 from types import CodeType
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import ATOMIC, own_attribute
 
 
@@ -20,7 +21,7 @@ def holds_arrays(code: CodeType, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             return True
         if type(each) is dict:
             held = list(each.values())
-        elif type(each) in ATOMIC or isinstance(each, type):
+        elif type(each) in ATOMIC or is_a(each, type):
             continue
         else:
             held = [own_attribute(each, name) for name in code.co_names]

@@ -7,6 +7,7 @@ tried out before it is believed; where it does not behave there is no tag, and f
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,10 @@ def class_tag(kind: type) -> Any:
 
     if not _behaves():
         return None
-    hasattr(kind, "__doc__")  # a lookup gives the class its tag
+    with suppress(
+        AttributeError
+    ):  # a look-up gives the class its tag, and of such a name it runs no code
+        type.__getattribute__(kind, "<ember_jit>")
     tag = ctypes.c_uint.from_address(id(kind) + _OFFSET)
     return tag if tag.value else None
 

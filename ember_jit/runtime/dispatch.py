@@ -23,13 +23,14 @@ from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 from ember_jit.errors import InternalCompilerWarning
-from ember_jit.runtime import debugged, logs
+from ember_jit.runtime import debugged, logs, protocol_frame
 from ember_jit.runtime.arrays import holds_arrays
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
+from ember_jit.warned import warn_of_settings
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -52,6 +53,22 @@ MISSES = 64  # straight calls that met another class, before a function runs pla
 FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
+class Switch:
+    """Whether `disable_structural_jit` has ever been used; until then nobody need ask for its context.
+
+    Attributes:
+        used: it has, and some context may have been copied while it was in force.
+    """
+
+    __slots__ = ("used",)
+
+    def __init__(self) -> None:
+        self.used = False
+
+
+SWITCH = Switch()
+
+
 @contextmanager
 def disable_structural_jit() -> Iterator[None]:
     """Run every compiled function plain while the block runs.
@@ -62,6 +79,7 @@ def disable_structural_jit() -> Iterator[None]:
         >>> with disable_structural_jit():
         ...     pass
     """
+    SWITCH.used = True
     token = _disabled.set(True)
     try:
         yield
@@ -128,6 +146,7 @@ class Unit:
     Attributes:
         disabled: says whether compiled functions run plain in this context.
         watched, gettrace, tool, make: what generated code asks and does where a debugger follows (`debugged`).
+        called, through, no_room: the frame that a straight call saves, in a traceback (`protocol_frame`).
 
     Args:
         function: the function object, whose code is replaced in place.
@@ -141,6 +160,9 @@ class Unit:
     gettrace = staticmethod(debugged.gettrace)
     tool = staticmethod(debugged.tool)
     make = FunctionType
+    called = staticmethod(protocol_frame.called)
+    through = staticmethod(protocol_frame.through)
+    no_room = (RecursionError, MemoryError)
 
     def __init__(
         self,
@@ -158,6 +180,8 @@ class Unit:
         self.origin = ""  # the bundle that its code is from, if it is from one
         self.tracer: Any = None  # the tracing fallback, where that is what runs
         self.stub: CodeType | None = None
+        self.ordinary: CodeType | None = None  # what runs where a chain's attempt does not
+        self.attempt_left_out = ""  # why it makes none any more
         self.bound = False  # the first argument is `self`, although the function stands in no class
         self.meets_arrays = False  # its first call had arrays among its arguments
         self._compile = compiler
@@ -197,6 +221,7 @@ class Unit:
         with self._lock:
             if self._settled:
                 return
+            warn_of_settings()
             began = perf_counter()
             result: tuple[CodeType, Plan | None] | None = None
             try:
@@ -344,6 +369,18 @@ class Unit:
             self._alike[key] = weakref.ref(owner, lambda _: forget(key, None))
         except TypeError:
             pass  # it is looked at again, as often as receivers are
+
+    def without_attempt(self, reason: str) -> None:
+        """The chain's attempt has come to nothing too often: put the ordinary code in place."""
+        function = self.function()
+        if function is None or function.__code__ is not self._placed:
+            return
+        code = self.ordinary or self.original
+        if code is not self.original:
+            remember(code, self.original)
+        self._placed = code
+        put_code(function, code)
+        self.attempt_left_out = reason
 
     def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
         """The memory of `owner`, made if need be."""

@@ -18,6 +18,8 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ember_jit.kinds import is_a
+
 _known: WeakKeyDictionary[FunctionType, tuple[CodeType, bool]] = WeakKeyDictionary()
 _BACKWARD = frozenset(name for name in dis.opmap if "BACKWARD" in name)
 _ENDING_HEADS = frozenset({"FOR_ITER", "SEND"})
@@ -68,7 +70,7 @@ def _mentioned(function: FunctionType) -> list[Any]:
     values += [
         vars(module)[name]
         for module in values
-        if isinstance(module, ModuleType)
+        if is_a(module, ModuleType)
         for name in names
         if name in vars(module)
     ]

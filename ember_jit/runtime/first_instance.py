@@ -12,6 +12,7 @@ import threading
 from types import CodeType, FunctionType
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import unit_of
 from ember_jit.runtime.frames import leave_no_trace
 from ember_jit.runtime.originals import is_replacement, remember, twin_of
@@ -36,7 +37,7 @@ class _First:
         made = args[0]
         with self._lock:
             forward = inspect.getattr_static(type(made), "forward", None)
-            if type(made) is not self._cls or not isinstance(forward, FunctionType):
+            if type(made) is not self._cls or not is_a(forward, FunctionType):
                 return
             if not self._back:
                 self._back = True
@@ -56,7 +57,7 @@ class _First:
 def compile_first_instance(cls: type) -> None:
     """Have the first instance of `cls` compiled as soon as it is made."""
     init = cls.__dict__.get("__init__")
-    if not isinstance(init, FunctionType) or is_replacement(init.__code__):
+    if not is_a(init, FunctionType) or is_replacement(init.__code__):
         return
     first = _First(cls, init)
     first.stub = stub_code(init.__code__, first)

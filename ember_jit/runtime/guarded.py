@@ -11,7 +11,6 @@ evaluates the expression itself, at its own program point.
 from __future__ import annotations
 
 import operator
-import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from types import (
@@ -24,9 +23,9 @@ from types import (
 )
 from typing import Any
 
+from ember_jit.runtime import growth
 from ember_jit.runtime.plain import (
     ATOMS,
-    PLAIN_LIMIT,
     VIEWS,
     is_plain,
     is_quiet_class,
@@ -49,18 +48,10 @@ ITERABLES: frozenset[type] = CONTAINERS | VIEWS
 _OWN_ITERATORS: frozenset[type] = frozenset(
     {enumerate, zip, reversed, type(reversed([])), type(reversed(range(1)))}
 )
-POWER_LIMIT = 4_096  # bits
 MANY_KEYS = 4_096
 #: large dicts and sets whose keys have been looked at; until the next issue program starts, for nothing that one
 #: looks into changes before
 vetted: dict[int, Any] = {}
-#: a width or precision that a format may pad to
-_WIDE = re.compile(r"[0-9]{6}")
-#: calls and methods whose result may be far larger, or take far longer, than their arguments say
-_GROWING_CALLS: frozenset[str] = frozenset({"pow", "factorial", "comb", "perm"})
-_GROWING_METHODS: frozenset[str] = frozenset(
-    {"ljust", "rjust", "center", "zfill", "expandtabs", "replace", "format", "format_map"}
-)
 #: what a class may say of a name so that looking it up in an instance runs no code: nothing, a value, a method
 _SIMPLE: frozenset[type] = ATOMS | {list, tuple, dict, set, FunctionType, MemberDescriptorType}
 _PLAIN_LOOKUP: object = object.__dict__["__getattribute__"]
@@ -193,54 +184,10 @@ def _is_data_descriptor(found: Any) -> bool:
     )
 
 
-def _short_power(left: Any, right: Any) -> None:
-    if type(left) in (int, bool) and type(right) in (int, bool):
-        _require(abs(left) <= 1 or left.bit_length() * right <= POWER_LIMIT)
-
-
-def _short_shift(left: Any, right: Any) -> None:
-    del left
-    _require(type(right) is not int or right <= POWER_LIMIT)
-
-
-def _short_product(left: Any, right: Any) -> None:
-    for times, repeated in ((left, right), (right, left)):
-        if type(times) in (int, bool) and type(repeated) in (list, tuple, str, bytes):
-            _require(times * len(repeated) <= PLAIN_LIMIT)
-
-
-def _short_format(left: Any, right: Any) -> None:
-    if type(left) in (str, bytes):
-        _require(
-            _is_narrow(left) and ((type(left) is str and "*" not in left) or is_plain(right, 0))
-        )
-
-
-def _is_narrow(text: Any) -> bool:
-    """Whether a format asks for no padding to speak of."""
-    return _WIDE.search(text if type(text) is str else str(text)) is None
-
-
-#: The program may never come to an operation that an issue program comes to (a call before it may raise), so none
-#: may take long or fill the memory, whatever its operands: each of these refuses what would.
-_GROWING: dict[str, Callable[[Any, Any], None]] = {
-    "**": _short_power,
-    "<<": _short_shift,
-    "*": _short_product,
-    "%": _short_format,
-}
-
-
-def _is_short(value: Any) -> bool:
-    """Whether going through `value` ends soon."""
-    return type(value) is not range or not value or abs(value[-1] - value[0]) <= PLAIN_LIMIT
-
-
 def binary(symbol: str, left: Any, right: Any) -> Any:
     """`left <symbol> right` for plain scalars and strings, and `+`/`*` of exact lists and tuples."""
     a, b = type(left), type(right)
-    if symbol in _GROWING:
-        _GROWING[symbol](left, right)
+    _require(growth.of_operator(symbol, left, right))
     if a in ATOMS and b in ATOMS:
         return _BINARY[symbol](left, right)
     if symbol == "+" and a is b and a in (list, tuple):
@@ -304,7 +251,7 @@ def negate(value: Any) -> bool:
 def formatted(value: Any, conversion: int = -1, spec: str = "") -> str:
     """One `{value!r:spec}` of an f-string."""
     _require(is_plain(value) and type(value) in (ATOMS | CONTAINERS) and type(spec) is str)
-    _require(_is_narrow(spec))
+    _require(growth.is_narrow(spec))
     if conversion == 115:
         value = str(value)
     elif conversion == 114:
@@ -322,13 +269,13 @@ def iterate(value: Any) -> Iterator[Any]:
 
 def walk(value: Any) -> Iterator[Any]:
     """As `iterate`, for a comprehension, which nothing can stop once it runs."""
-    _require(_is_short(value))
+    _require(growth.is_short(value))
     return iterate(value)
 
 
 def spread(value: Any) -> Iterable[Any]:
     """`*value` and unpacking: as `iterate`, but hands back something that can be unpacked."""
-    _require(type(value) in ITERABLES and _is_short(value))
+    _require(type(value) in ITERABLES and growth.is_short(value))
     return value  # type: ignore[no-any-return]
 
 
@@ -356,11 +303,7 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """A call of something that the registry says is pure on plain values; anything else is `Unsafe`."""
     _require(type(function) in _FUNCTION_TYPES and pure_call(function))
     if function not in _CONSTANT_TIME:
-        _require(all(_is_short(value) for value in args))
-        if getattr(function, "__name__", "") in _GROWING_CALLS:
-            _require(all(type(value) is float or abs(value) <= 256 for value in args))
-        elif function is format:
-            _require(len(args) < 2 or (type(args[1]) is str and _is_narrow(args[1])))
+        _require(growth.of_call(function, args))
     if function in _SHALLOW:
         for value in args:
             kind = type(value)
@@ -409,12 +352,9 @@ def method(owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     if kind is dict and name == "get":
         _key(args[0] if args else None)
         return owner.get(*args, **kwargs)
-    if name in _GROWING_METHODS:
-        _require(kind not in (str, bytes) or _is_narrow(owner))
-        _require(all(type(value) not in (int, bool) or value <= PLAIN_LIMIT for value in args))
-        _require(name != "replace" or len(owner) <= PLAIN_LIMIT // 16)
+    _require(growth.of_method(owner, name, args))
     for value in args:
-        _require((is_plain(value) and _is_short(value)) or type(value) in _OWN_ITERATORS)
+        _require((is_plain(value) and growth.is_short(value)) or type(value) in _OWN_ITERATORS)
     _require(is_plain(kwargs))
     if kind in (list, tuple) and name in ("count", "index"):
         _require(is_plain(owner))

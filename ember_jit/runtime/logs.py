@@ -6,7 +6,7 @@
     ember_jit.guards       a check failed, and a call was made as it is written, or a walk ended
     ember_jit.effects      the effect of each call of a function that was compiled, and how it is known
     ember_jit.schedule     which calls overlap, which stay in order, and when a function rests
-    ember_jit.kernels      numeric regions that became machine code
+    ember_jit.kernels      regions and loops for machine code: made, taken from the cache, used, left to Python and why
 
 Invariants: `logging` is not imported for nothing, for whoever wants a message has imported it or set the variable;
 a message is made only where it is wanted; and no handler of the user's runs under a lock of ours (`later`).

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ember_jit.errors import DependencyWarning
-from ember_jit.runtime import background
+from ember_jit.runtime import background, logs
 from ember_jit.runtime.class_tags import class_tag
 from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.tried import TriedFirst, error_state, is_underflow_ignored, missed
@@ -186,6 +186,8 @@ class Site(TriedFirst):
                     self.switch_off(self._why_missed())
         else:
             self._misses = 0
+        if logs.pending:
+            logs.flush()
         return found
 
     def _again(self, args: tuple[Any, ...]) -> Any:
@@ -204,14 +206,20 @@ class Site(TriedFirst):
         key = key_of(args, self.ndarray)
         known = self._known.get(key, _PENDING)
         if known is None or isinstance(known, Kernel):
-            self.flagged += known is not None
+            if known is not None:
+                self._flags_were_raised(args)
             return MISS
         made = self._make(key, args)
         if made is _PENDING or made is None:
             return MISS if made is None else made
         found = made.entry(*args)
-        self.flagged += found is MISS
+        if found is MISS:
+            self._flags_were_raised(args)
         return found
+
+    def _flags_were_raised(self, args: tuple[Any, ...]) -> None:
+        self.flagged += 1
+        self.tell("NumPy makes it again: its arithmetic raised flags", ", ".join(describe(args)))
 
     def _make(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
         """The kernel for such values, None if there is none, or `_PENDING`."""
@@ -244,7 +252,7 @@ class Site(TriedFirst):
         """Have a kernel made; None if that goes on in the background."""
         made = self._specialise(self, args)
         if isinstance(made, Kernel | str):
-            return made
+            return made  # from the cache, or refused
         if background.is_on():
             pending = self._known[key] = _Pending(made, describe(args))
             background.submit(partial(self._improve, key, pending), later=True)
@@ -260,7 +268,9 @@ class Site(TriedFirst):
         if isinstance(made, Kernel):
             self.met[key_text(key)] = made
         if isinstance(made, str) or made.slow:
-            self.refused[describe(args)] = made if isinstance(made, str) else made.slow
+            why = made if isinstance(made, str) else made.slow
+            self.refused[describe(args)] = why
+            self.tell(f"left to NumPy: {why}", ", ".join(describe(args)))
             self._known[key] = None
             return None
         self._known[key] = made
@@ -268,6 +278,8 @@ class Site(TriedFirst):
         return made
 
     def _use(self, key: tuple[Any, ...], made: Kernel) -> None:
+        details = f", {made.details}" if made.details is not None else " from a bundle"
+        self.tell(f"a kernel{details}", ", ".join(made.seen))
         self.met[key_text(key)] = made
         self.kernels.append(made)
         self.entry = made.entry

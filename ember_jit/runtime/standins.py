@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from ember_jit.runtime.dispatch import CompileUnit, Options
@@ -21,7 +21,8 @@ from ember_jit.runtime.effect import Effect
 from ember_jit.runtime.installing import install_stub
 from ember_jit.runtime.journal import writes_output
 from ember_jit.runtime.originals import is_alike, is_replacement, original_code, twin_of
-from ember_jit.runtime.statics import function_of
+from ember_jit.runtime.protocol_frame import entry
+from ember_jit.runtime.statics import function_of, type_lookup
 from ember_jit.runtime.triage import reason_to_leave
 
 Deferring = Callable[[FunctionType, CodeType], FunctionType | None]
@@ -47,7 +48,7 @@ def stand_in(
         twin = _twin_locked(function, owner, options, compile_unit)
     if twin is None:
         return None
-    return twin if owner is None else partial(twin, owner)
+    return _entered(callee, twin, owner)
 
 
 def quiet_twin(
@@ -66,7 +67,17 @@ def quiet_twin(
     twin = deferring(function, code)
     if twin is None:
         return not effect.prints, None
-    return True, twin if owner is None else partial(twin, owner)
+    return True, _entered(callee, twin, owner)
+
+
+def _entered(callee: Any, twin: FunctionType, owner: Any) -> Callable[..., Any]:
+    """What is called in place of `callee`; an operator's `__call__` stays in between."""
+    if owner is None:
+        return twin
+    bound = partial(twin, owner)
+    if type(callee) is MethodType:
+        return bound
+    return entry(type_lookup(type(callee), "__call__"), owner, bound)
 
 
 def _twin_locked(

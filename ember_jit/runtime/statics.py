@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.operators import Operator
 from ember_jit.runtime.originals import original_code
 
@@ -90,7 +91,7 @@ def is_trivial_call(call: FunctionType) -> bool:
 
 def field_behind(getter: Any) -> str | None:
     """The attribute that a property gives, if its getter does nothing but `return self.<attribute>`."""
-    if not isinstance(getter, FunctionType):
+    if not is_a(getter, FunctionType):
         return None
     code = original_code(getter)
     same = code.co_code == _FIELD.co_code and len(code.co_names) == 1 and code.co_varnames[1:] == ()
@@ -108,18 +109,14 @@ def function_of(callee: Any) -> tuple[FunctionType, Any] | None:
         if found is None:
             return None
         function, owner = found, callee
-    return (function, owner) if isinstance(function, FunctionType) else None
+    return (function, owner) if is_a(function, FunctionType) else None
 
 
 def _forward_of(operator: Any) -> FunctionType | None:
     """The `forward` that calling `operator` leads straight to, or None if something stands between."""
     kind = type(operator)
     call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
-    if (
-        not isinstance(call, FunctionType)
-        or not isinstance(forward, FunctionType)
-        or forward is MISSING
-    ):
+    if not is_a(call, FunctionType) or not is_a(forward, FunctionType) or forward is MISSING:
         return None
     if not is_trivial_call(call) or not has_plain_lookup(kind):
         return None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from ember_jit.runtime import logs
 from ember_jit.runtime.native.miss import MISS
 
 
@@ -23,6 +24,7 @@ class TriedFirst:
         entry: the code that was right last time.
         region: the region, for reports.
         left: why it is off, or empty.
+        place: the function that it stands in, for messages.
         f0, f1, ...: the live functions that the region names, for its guards.
 
     Args:
@@ -45,6 +47,7 @@ class TriedFirst:
         self.entry: Callable[..., Any] = missed
         self.region = region
         self.left = ""
+        self.place = ""
         self._disabled = disabled
         self._report = report
         self._left_off = left_off
@@ -56,7 +59,17 @@ class TriedFirst:
         self.on = False
         self.left = why
         self.entry = missed
+        self.tell(f"not tried any more: {why}")
         self._left_off()
+
+    def tell(self, what: str, seen: str = "") -> None:
+        """Say on the logger `kernels` what became of the region, or of values that were `seen`; once no lock is held.
+
+        Whoever holds no lock of ours gives it out: `logs.flush`.
+        """
+        if logs.wanted("kernels"):
+            where = f"{self.place}, line {self.region.lines[0]}".removeprefix(", ")
+            logs.later("kernels", f"{where}: {seen}: {what}" if seen else f"{where}: {what}")
 
 
 def missed(*args: Any) -> Any:

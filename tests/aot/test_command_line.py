@@ -43,7 +43,10 @@ def test_a_whole_package(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("shop.app:Answer.forward", "shop.app:Chain.forward", "shop.app:Pair.forward"):
         assert name in done.stdout
-    assert "shop.app:Pair.forward     2 calls may overlap (undecorated)" in done.stdout
+    assert (
+        "shop.app:Pair.forward     2 calls, issued ahead where their effects allow (undecorated)"
+        in done.stdout
+    )
     assert "note: Needy could not be constructed without arguments" in done.stderr
     program = WITHOUT_COMPILER + "import shop.app\nprint(shop.app.Looping()(inputs=['a', 'b']))\n"
     assert run(folder, program, EMBER_JIT_BUNDLE="shop.ember") == "[(1, 'Ax'), (1, 'Bx')]\n"
@@ -72,6 +75,66 @@ def test_inspect(folder: Path) -> None:
     missing = ember(folder, "inspect", "app.ember", "Answr")
     assert missing.returncode == 2
     assert "did you mean" in missing.stderr
+
+
+HELPERS = """
+from ember_jit import Operator, jit, query
+@query
+class Ask(Operator):
+    def forward(self, *, inputs): return {"text": inputs.upper()}
+class Keep(Operator):
+    def forward(self, *, inputs):
+        self.last = inputs
+        return inputs
+def clean(text): return text.strip()
+@jit
+class Answer(Operator):
+    def __init__(self): self.ask, self.keep = Ask(), Keep()
+    def forward(self, *, inputs):
+        first = clean(inputs)
+        out = []
+        for each in inputs.split():
+            out.append(clean(self.ask(inputs=clean(each))["text"]))
+        self.keep(inputs=out)
+        return out, self.ask(inputs=clean(first)), self.ask(inputs=first)
+"""
+
+
+LEAVES = """
+from ember_jit import Operator, jit
+class Leaf:
+    def forward(self, *, inputs): return inputs
+@jit(force_trace=True)
+class Traced(Operator):
+    def forward(self, *, inputs): return self.forward, self.forward(inputs=1), self.forward(inputs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Leaf", "Leaf.forward runs as it is written, for it makes fewer than two calls"),
+        ("Traced", "Traced.forward: it is traced, which only the compiler does"),
+    ],
+)
+def test_it_says_why_there_is_nothing_to_compile(folder: Path, name: str, why: str) -> None:
+    """It does not ask for a decorator that it has just said it applied."""
+    (folder / "leaves.py").write_text(LEAVES)
+    done = ember(folder, "compile", f"leaves.py:{name}", "-o", "leaves.ember")
+    assert done.returncode == 2
+    assert f"Error: nothing to compile: {why}" in done.stderr
+    assert "decorate" not in done.stderr.partition("Error:")[2]
+    assert not (folder / "leaves.ember").exists()
+
+
+def test_it_counts_the_calls_that_explain_counts(folder: Path) -> None:
+    """Those to helpers are worked out where they stand: neither counts them."""
+    (folder / "helpers.py").write_text(HELPERS)
+    explained = ember(folder, "explain", "helpers.py:Answer").stdout.splitlines()[0]
+    assert explained == "Answer.forward: compiled: 3 of 4 calls are issued ahead"
+    ember(folder, "compile", "helpers.py:Answer", "-o", "helpers.ember")
+    listed = ember(folder, "inspect", "helpers.ember").stdout
+    assert "Answer.forward  4 calls, issued ahead where their effects allow" in listed
 
 
 def test_mistakes_take_one_line(folder: Path) -> None:

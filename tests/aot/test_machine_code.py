@@ -315,8 +315,6 @@ def test_a_receiver_whose_fields_run_code_runs_plain(program: ModuleType) -> Non
 def test_other_numerics_are_another_program(folder: Path, program: ModuleType) -> None:
     """The fast code of a bundle is not for a function that is strict by now."""
     assert program.fast(X) is not None
-    strict = ember_jit.jit(type(program.fast)(program.fast.__code__, vars(program)))
-    assert (strict(X) == np.exp(X * 2.0) + X).all()
     changed = folder / "strict.py"
     changed.write_text(SOURCE.replace('@jit(numerics="fast")', "@jit"))
     with ember_jit.bundle(folder / "numbers.ember"), warnings.catch_warnings():
@@ -343,7 +341,7 @@ def test_inspect_lists_it(folder: Path) -> None:
     assert "numbers_:softmax        machine code" in shown
     assert "region, lines 9-10: (float32) for host, x86-64-v3" in shown
     assert "loop, lines 28-35: (str, str) for host, x86-64-v3" in shown
-    assert "numbers_:Both.forward   2 calls may overlap" in shown
+    assert "numbers_:Both.forward   2 calls, issued ahead" in shown
     assert f"baseline    {BASELINE}" in shown
     assert f"NumPy       {np.__version__}" in shown
     assert "fits here   yes, as host" in shown
@@ -377,7 +375,7 @@ def test_from_the_command_line(folder: Path) -> None:
 
 def test_a_region_that_met_nothing_is_not_in_it(folder: Path) -> None:
     done = ember(folder, "compile", "numbers_.py", "-o", "none.ember")
-    assert "numbers_:Both.forward  2 calls may overlap" in done.stdout
+    assert "numbers_:Both.forward  2 calls, issued ahead" in done.stdout
     assert "machine code" not in done.stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_links(page: Path) -> None:
         elif anchor and anchor not in anchors(target):
             broken.append(f"{link}: {title(target)} has no such heading")
     assert not broken
+
+
+def test_what_package_indexes_show_needs_no_file_beside_it() -> None:
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shown = links(ROOT / metadata["project"]["readme"])
+    assert [link for link in shown if not link.startswith("https://")] == []
 
 
 def test_every_page_can_be_reached() -> None:

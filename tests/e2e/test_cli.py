@@ -108,6 +108,7 @@ def test_help_and_version() -> None:
     result = call("--help")
     assert result.exit_code == 0
     assert all(name in result.output for name in ("demo", "explain", "dump", "bench"))
+    assert "..." not in result.output.partition("Commands:")[2]  # each is said in a line
     assert call("--version").output == f"ember-jit, version {__version__}\n"
 
 
@@ -153,6 +154,11 @@ def test_bench(shop: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "identical answer   yes" in result.stdout
     assert "critical path" in result.stdout
+
+
+def test_one_run_is_no_plural(shop: Path) -> None:
+    result = call("bench", f"{shop.stem}:Pair", "--inputs", '"x"', "--repeat", "1", "--init", "[2]")
+    assert "1 run of each kind after 1 to warm up" in result.stdout
 
 
 def test_bench_as_json_with_inputs_from_a_file(shop: Path, tmp_path: Path) -> None:

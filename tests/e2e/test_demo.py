@@ -264,10 +264,12 @@ class TestRunDemo:
             "source: heapq.nlargest (heapq.py:",
             "x the critical path",
             "identical answer: yes",
-            str(tmp_path / "explanation.txt"),
+            str(tmp_path / "explain.txt"),
         ):
             assert expected in text
-        assert (tmp_path / "explanation.txt").read_text(encoding="utf-8").strip()
+        explained = [path for path in tmp_path.iterdir() if "expla" in path.name]
+        assert [path.name for path in explained] == ["explain.txt"]
+        assert "calls are issued ahead" in explained[0].read_text(encoding="utf-8")
 
     @pytest.mark.parametrize("question", ["", "  ", "?!"])
     def test_run_demo_wants_words(self, question: str) -> None:

@@ -219,6 +219,29 @@ def test_enumerate_zip_items() -> None:
     check(Op, 6, {"l": ["a", "b"], "d": {"p": 1, "q": 2}})
 
 
+def test_chains_of_hundreds_of_operators() -> None:
+    @query
+    class Next(Operator):
+        def forward(self, *, inputs: Any) -> Any:
+            return len(inputs) * "x"
+
+    @structural_jit(max_workers=256)  # the window is four times that
+    class Op(Operator):
+        def __init__(self, meet: Meet) -> None:
+            self.chains = [[Leaf(meet), *[Next() for _ in range(200)]] for _ in range(4)]
+
+        def forward(self, *, inputs: Any) -> Any:
+            ends = []
+            for chain in self.chains:
+                x = inputs
+                for op in chain:
+                    x = op(inputs=x)
+                ends.append(x)
+            return ends
+
+    check(Op, 4)
+
+
 def test_nested_loops() -> None:
     @structural_jit
     class Op(Operator):

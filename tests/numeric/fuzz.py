@@ -2,22 +2,29 @@
 
 Every seed is a program, run on three sets of values under random error states, twice each (made, then met
 again), compiled and plain.  A seed that differs is printed with its program; the exit code says whether any did.
+
+With `--numerics fast` results have to be of the same types and shapes, and every value that a kernel computes has to be
+right for its arguments: to the bit, or within 4 ULP, or within what another order of additions allows (`values`).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import random
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ember_jit import jit
 from ember_jit.compiler import native_code, numeric_form
+from ember_jit.ir.program import Program
 from ember_jit.runtime import background, trial
 from ember_jit.runtime.dispatch import unit_of
-from tests.numeric import inputs, outcomes, programs
+from tests.numeric import inputs, outcomes, programs, values
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,44 @@ def try_seed(seed: int, counts: Counter[str]) -> Finding | None:
     return found
 
 
+def try_fast_seed(seed: int, counts: Counter[str]) -> Finding | None:
+    """Run the program of one seed in fast mode, and then each of its kernels with all its values."""
+    rng = random.Random(seed)
+    friendly = rng.random() < 0.75
+    source = programs.source_of_program(rng, friendly=friendly)
+    plain = programs.function_of(source)
+    compiled = jit(numerics="fast")(programs.function_of(source))
+    quiet = outcomes.State({"all": "ignore"}, "ignore")
+    for _ in range(3):
+        args = inputs.friendly_inputs(rng) if friendly else inputs.inputs_of(rng)
+        for _ in range(2):
+            known, found = (
+                outcomes.outcome(each, copy.deepcopy(args), quiet) for each in (plain, compiled)
+            )
+            if known.raised and known.raised[0] == "FloatingPointError":
+                continue  # by an error state of the program's own: fast mode raises no flags
+            kinds = [(one.raised, [*values.kinds_of(one.value)]) for one in (known, found)]
+            if kinds[0] != kinds[1]:
+                return Finding(
+                    seed, f"{kinds[1]}, not {kinds[0]}", source, (*map(_described, args),)
+                )
+    counts["programs"] += 1
+    for program in _programs_of(compiled):
+        counts["kernels"] += 1
+        for number in range(4):
+            answer = values.check(program, np.random.default_rng(seed + number), number % 2 == 1)
+            if answer:
+                return Finding(seed, answer, source, ())
+    return None
+
+
+def _programs_of(compiled: Any) -> list[Program]:
+    artifacts = unit_of(compiled).artifacts
+    sites = () if artifacts is None else artifacts.numeric
+    found = [kernel.details.typed.program for site in sites for kernel in site.kernels]
+    return [program for program in found if program.numerics == "fast"]
+
+
 def _described(value: Any) -> str:
     if not hasattr(value, "dtype"):
         return repr(value)
@@ -74,7 +119,9 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:1000", help="FIRST:BEHIND_LAST")
     parser.add_argument("--tier", type=int, choices=(0, 1), default=1, help="0: the quick code")
     parser.add_argument("--at", type=Path, help="a file that says which seed is being tried")
+    parser.add_argument("--numerics", choices=("strict", "fast"), default="strict")
     options = parser.parse_args()
+    tried = try_seed if options.numerics == "strict" else try_fast_seed
     first, last = map(int, options.seeds.split(":"))
     # kernels are neither raced against NumPy first nor kept: every one of them is what is tested
     background.is_on = lambda: False
@@ -89,7 +136,7 @@ def main() -> int:
     for seed in range(first, last):
         if options.at:  # a crash leaves the seed behind
             options.at.write_text(str(seed))
-        found = try_seed(seed, counts)
+        found = tried(seed, counts)
         if found is not None:
             differing += 1
             print(found, flush=True)

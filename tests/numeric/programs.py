@@ -92,7 +92,15 @@ def _expression(rng: random.Random, names: list[str], depth: int, friendly: bool
         return f"np.{rng.choice(UFUNCS_1)}({inner()})"
     if kind < 0.76:
         return f"np.{rng.choice(UFUNCS_2)}({inner()}, {inner()})"
-    if kind < 0.80:
+    if kind < 0.77:
+        ends = rng.choice(
+            ["-1.0, 1.0", "0, 3", "None, 0.5", "0, None", "-0.0, 0", f"-1, {inner()}"]
+        )
+        return f"np.clip({inner()}, {ends})" if rng.random() < 0.7 else f"({inner()}).clip({ends})"
+    if kind < 0.78:
+        how = rng.choice(["axis=-1", "axis=-1, keepdims=True", "keepdims=True"])
+        return f"np.linalg.norm({inner()}, {how})"
+    if kind < 0.81:
         return f"np.where({inner()} > {inner()}, {inner()}, {inner()})"
     if kind < 0.83:
         return f"({inner()}).astype({rng.choice(['np.float32', 'np.float64', repr('f8'), 'np.int64', 'np.int16'])})"

@@ -279,6 +279,57 @@ def test_disabled_code_runs_plain():
         assert f(X).tobytes() == (np.exp(X) * 2 + 1).tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i4", "u1"])
+def test_clip_keeps_the_bits_of_what_it_leaves(dtype):
+    @jit
+    def f(x):
+        return np.clip(x + x, -1.0, 1.0) + x, x * np.clip(x, 0, None), (x + x).clip(0, 100) * x
+
+    x = np.resize([0.0, -0.0, 0.25, -0.25, 3.0, -3.0, 40.0], 50)
+    x = np.abs(x).astype(dtype) if dtype == "u1" else x.astype(dtype)
+    if dtype[0] == "f":
+        x[7] = np.nan
+    plain = np.clip(x + x, -1.0, 1.0) + x, x * np.clip(x, 0, None), (x + x).clip(0, 100) * x
+    for found, wanted in zip(f(x), plain, strict=True):
+        assert found.dtype == wanted.dtype
+        assert found.tobytes() == wanted.tobytes()
+    (region,) = explain(f).regions
+    assert region.fused.count("clip") == 2
+    assert [each.outcome[:8] for each in region.specialised] == ["a kernel"]
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_the_norm_of_rows(dtype):
+    @jit
+    def f(x):
+        return x / np.linalg.norm(x, axis=-1, keepdims=True), np.linalg.norm(x * 2, axis=1)
+
+    x = np.random.default_rng(3).standard_normal((20, 300)).astype(dtype)
+    plain = x / np.linalg.norm(x, axis=-1, keepdims=True), np.linalg.norm(x * 2, axis=1)
+    for found, wanted in zip(f(x), plain, strict=True):
+        assert found.tobytes() == wanted.tobytes()
+    (region,) = explain(f).regions
+    assert region.specialised[0].outcome.startswith("a kernel")
+
+
+def test_the_norm_of_everything_is_blas_in_strict_mode_alone():
+    @jit
+    def strict(x):
+        return x * 2 / np.linalg.norm(x)
+
+    @jit(numerics="fast")
+    def fast(x):
+        return x * 2 / np.linalg.norm(x)
+
+    x = np.random.default_rng(4).standard_normal(1000)
+    plain = x * 2 / np.linalg.norm(x)
+    assert strict(x).tobytes() == plain.tobytes()
+    assert fast(x) == pytest.approx(plain, rel=1e-13)
+    outcomes = [explain(each).regions[0].specialised[0].outcome for each in (strict, fast)]
+    assert outcomes[0] == "NumPy: `norm` of everything has BLAS's bits"
+    assert outcomes[1].startswith("a fast kernel")
+
+
 def test_fast_mode_is_close():
     @jit(numerics="fast")
     def f(x):
@@ -287,6 +338,43 @@ def test_fast_mode_is_close():
     x = np.random.default_rng(1).standard_normal(10_000)
     plain = (np.exp(-x * x) * np.sin(3 * x) + 2 * x).sum()
     assert f(x) == pytest.approx(plain, rel=1e-12)
+    (kernel,) = explain(f).regions[0].specialised
+    assert kernel.outcome.startswith("a fast kernel (exp, sin by polynomials), made in")
+
+
+def test_fast_mode_calls_numpys_loop_where_it_has_no_function_of_its_own():
+    @jit(numerics="fast")
+    def f(x, y):
+        return np.logaddexp(x * 2, y) + np.exp(np.cbrt(y))
+
+    y = np.random.default_rng(2).standard_normal(10_000)
+    plain = np.logaddexp(y[::-2] * 2, y[::2]) + np.exp(np.cbrt(y[::2]))
+    assert f(y[::-2].copy(), y[::2]) == pytest.approx(plain, rel=1e-12)
+    (kernel,) = explain(f).regions[0].specialised
+    assert kernel.outcome.startswith("a fast kernel (exp by polynomials), made in")
+
+
+def test_fast_mode_leaves_an_integer_divided_by_zero_to_numpy():
+    @jit(numerics="fast")
+    def f(x, y):
+        return (x + 1) // y + x
+
+    x, y = np.arange(20), np.ones(20, int)
+    assert f(x, y).tolist() == ((x + 1) // y + x).tolist()
+    y[3] = 0
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert f(x, y)[3] == 3
+
+
+def test_fast_mode_gives_no_warnings():
+    @jit(numerics="fast")
+    def f(x):
+        return np.log(x - 1) / x
+
+    x = np.array([0.0, 1.0, 2.0])
+    f(x + 1)
+    with np.errstate(divide="raise", invalid="raise"):
+        assert np.isnan(f(x)[0]) and f(x)[1] == -np.inf
 
 
 def test_a_bad_mode_is_refused_with_the_good_ones():

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ember_jit.compiler.passes.straight import Straight, straighten
+from ember_jit.compiler.passes.straight import _DEBUGGED, _GETTRACE, Straight, straighten
+from ember_jit.runtime.linking import UNIT
 from tests.pipeline import namespace, stages_of
 
 OPERATORS = """
@@ -92,26 +93,47 @@ def test_left_as_it_is(body: str) -> None:
 def test_the_text() -> None:
     made = straight("x = self.ask(inputs=inputs)\nreturn self.ask(inputs=x)")
     assert made is not None
-    assert ast.unparse(made.node) == (
+    text = ast.unparse(made.node)
+    debugged = ast.unparse(ast.parse(f"x or {_DEBUGGED}")).removeprefix("x or ")
+    gettrace = f"({ast.unparse(ast.parse(_GETTRACE))})"
+    for part, named in ((debugged, "debugged"), (gettrace, "_gettrace"), (repr(UNIT), "_unit")):
+        text = text.replace(part, named)
+    assert text == (
         """\
 def forward(self, *, inputs):
     _type = '<ember_jit type>'
     _call = '<ember_jit call>'
     _code = '<ember_jit code>'
     _Ask = '<ember_jit class 0>'
-    if '<ember_jit unit>'.disabled.get() or _call.__code__ is not _code:
+    if _unit.disabled.get() or _call.__code__ is not _code or debugged:
         _call = None
     _op = self.ask
     if _type(_op) is _Ask and _Ask.__call__ is _call:
-        x = _op.forward(inputs=inputs)
+        try:
+            x = _op.forward(inputs=inputs)
+        except:
+            try:
+                _gettrace() or _unit.through(_unit.called(_op, inputs=inputs))
+            except _unit.no_room:
+                pass
+            raise
     else:
-        '<ember_jit unit>'.missed()
+        if _call is not None:
+            _unit.missed()
         x = _op(inputs=inputs)
     _op = None
     _op = self.ask
     if _type(_op) is _Ask and _Ask.__call__ is _call:
-        return _op.forward(inputs=x)
+        try:
+            return _op.forward(inputs=x)
+        except:
+            try:
+                _gettrace() or _unit.through(_unit.called(_op, inputs=x))
+            except _unit.no_room:
+                pass
+            raise
     else:
-        '<ember_jit unit>'.missed()
+        if _call is not None:
+            _unit.missed()
         return _op(inputs=x)"""
     )

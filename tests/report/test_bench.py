@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ember_jit import Operator, __version__, structural_jit
+from ember_jit import Operator, __version__, query, structural_jit
 from ember_jit.cli import main
 from ember_jit.errors import InputError, OptionError
+from ember_jit.report import critical
 from ember_jit.report.bench import KINDS, Bench, bench, bench_text, pinned
 from ember_jit.report.bench_json import changes_text, compare, is_slower, stats, to_json
 from ember_jit.report.samples import Interval, Sample
+from ember_jit.report.survey import survey
+from ember_jit.runtime import events
 from ember_jit.runtime.dispatch import is_disabled, unit_of
+from ember_jit.testing import fake_clock, fake_latency
 
 
 class Clock:
@@ -58,6 +62,64 @@ def make(eager: float = 2.0, compiled: float = 1.0, answers: Any = None) -> Any:
 
 def measured(op: Any, **options: Any) -> Bench:
     return bench(op, [1], clock=CLOCK, **options)
+
+
+class Leaf(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return inputs
+
+
+@structural_jit(execution_strategy="parallel")
+class Two(Operator):
+    """Takes a second, and ten where it is recorded, as on a machine that has become slow."""
+
+    def __init__(self) -> None:
+        self.a, self.b = query(Leaf()), query(Leaf())
+
+    def forward(self, *, inputs: Any) -> Any:
+        CLOCK.spend(10 if events.recording() else 1)
+        return self.a(inputs=inputs), self.b(inputs=inputs)
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_no_run_takes_less_than_its_critical_path(
+    repeat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recorded runs took ten seconds, eight of them on the path; the timed ones took one."""
+    monkeypatch.setattr(critical, "longest_chain", lambda *_: 8.0)
+    made = measured(Two(), repeat=repeat)
+    assert made.samples["compiled"].median == 1.0
+    assert (made.critical, made.critical_ratio) == (1.0, 1.25)
+
+
+@fake_latency(0.1)
+@query
+class Slow(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return inputs
+
+
+@structural_jit(execution_strategy="parallel")
+class Rounds(Operator):
+    def __init__(self) -> None:
+        self.members = [Slow(), Slow()]
+
+    def forward(self, *, inputs: Any) -> Any:
+        for _ in range(3):
+            inputs = [each(inputs=str(inputs)) for each in self.members]
+        return inputs
+
+
+def test_the_critical_path_of_rounds_has_one_call_of_each() -> None:
+    """The calls of a round wait for those of the round before, not for each other."""
+    op = Rounds()
+    op(inputs="x")
+    with fake_clock(), events.record() as log:
+        op(inputs="x")
+    found = survey(op)
+    made = found.schedule()
+    assert made is not None
+    assert critical.longest_chain(made, found, log.calls) == pytest.approx(0.3)
 
 
 def test_medians_and_ratios() -> None:

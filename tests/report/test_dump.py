@@ -13,6 +13,7 @@ import pytest
 
 from ember_jit import Operator, dump, query, structural_jit
 from ember_jit.errors import NotAnOperatorError
+from ember_jit.runtime.guard import is_available
 
 ALWAYS = {"index.txt", "explain.txt", "source.py"}
 COMPILED = ALWAYS | {"plan.txt", "plan.mmd", "plan.dot", "issue.py", "retire.py"}
@@ -44,6 +45,21 @@ class Pair(Operator):
 class Chain(Operator):
     def __init__(self) -> None:
         self.a, self.b = Leaf(), Leaf()
+
+    def forward(self, *, inputs: Any) -> Any:
+        x = self.a(inputs=inputs)
+        return self.b(inputs=x)
+
+
+class Plus(Operator):
+    def forward(self, *, inputs: Any) -> Any:
+        return {"v": inputs["v"] + 1}
+
+
+@structural_jit
+class Computed(Operator):
+    def __init__(self) -> None:
+        self.a, self.b = Plus(), Plus()
 
     def forward(self, *, inputs: Any) -> Any:
         x = self.a(inputs=inputs)
@@ -124,7 +140,7 @@ class Pair(Operator):
 @structural_jit
 class Left(Pair):
     def forward(self, *, inputs):
-        return self.b(inputs=self.a(inputs=inputs))
+        return self.b(inputs=self.a(inputs=inputs)).real
 
 print(Pair()(inputs=1), Left()(inputs=2))
 """
@@ -166,3 +182,18 @@ def test_a_folder_that_cannot_be_written_never_breaks_the_call(tmp_path: Path) -
     assert done.stdout == "(1, 1) 2\n"
     assert "EMBER_JIT_DUMP" in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.skipif(not is_available(), reason="there are no guards here")
+def test_what_a_chain_computes_in_place_is_written(tmp_path: Path) -> None:
+    op = Computed()
+    assert op(inputs={"v": 1}) == {"v": 3}
+    paths = dump(op, tmp_path)
+    assert {"chain.py", "straight.py"} <= names(paths)
+    text = (tmp_path / "chain.py").read_text()
+    assert "# _class0: Plus" in text
+    assert "_v0 = _v0 + 1" in text
+    assert "return {'v': _v0}" in text
+    ast.parse(text)
+    assert "2 of 2 calls are computed in place" in (tmp_path / "explain.txt").read_text()
+    assert "chain.py" in (tmp_path / "index.txt").read_text()

@@ -228,7 +228,7 @@ def test_an_unknown_effect_is_traced_to_its_line() -> None:
     assert (call.effect, call.ahead) == ("unknown", False)
     assert "stores to the attribute `self.count`" in call.why
     assert call.place == f"{HERE}:{line_of('self.count += 1')}"
-    assert call.fix == "label Counting `@query` or `@pure` if that is what it is"
+    assert call.fix.startswith("let Counting return the value instead of storing it")
 
 
 def test_nothing_overlaps_across_a_call_of_unknown_effect() -> None:
@@ -644,7 +644,7 @@ def test_another_operator_of_the_class_says_for_whom_it_was_compiled() -> None:
 def test_it_turns_into_json() -> None:
     made = json.loads(json.dumps(explain(WithCounter()).to_dict()))
     assert made["status"] == "compiled"
-    assert made["calls"][1]["fix"].startswith("label Counting")
+    assert made["calls"][1]["fix"].startswith("let Counting return")
     assert made["pairs"] == 1
 
 

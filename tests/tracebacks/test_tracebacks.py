@@ -75,14 +75,15 @@ def without(trace: TracebackType | None, hidden: Callable[[Any], bool]) -> Trace
     return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
-def text(exc: BaseException, protocol: bool = True) -> str:
-    """What Python shows of an exception, the frames of this file left out, and `Operator.__call__` if asked."""
-    mine = [__file__] if protocol else [__file__, operators.__file__]
+def text(exc: BaseException) -> str:
+    """What Python shows of an exception, the frames of this file left out."""
     links: list[BaseException | None] = [exc]
     while links:
         link = links.pop()
         if link is not None:
-            link.__traceback__ = without(link.__traceback__, lambda code: code.co_filename in mine)
+            link.__traceback__ = without(
+                link.__traceback__, lambda code: code.co_filename == __file__
+            )
             links += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
     return "".join(traceback.format_exception(exc))
 
@@ -121,21 +122,16 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
     return Both(request.param)
 
 
-#: programs whose calls go straight to `forward`, some of them or all: no frame of `Operator.__call__` in between
-STRAIGHT = {"ExceptStar", "NestedUndecorated", "Notes", "RaisesAgain", "Straight"}
-
-
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_text_is_that_of_plain_python(name: str, both: Both) -> None:
     """The first call compiles, the second does not, the third has company."""
     if name not in both.compiled:
         pytest.skip("not in this mode")
-    protocol = name not in STRAIGHT
-    expected = text(raised(PLAIN[name]), protocol)
+    expected = text(raised(PLAIN[name]))
     assert str(FILE) in expected
     for _ in range(3):
         exc = raised(both.compiled[name])
-        assert text(exc, protocol) == expected
+        assert text(exc) == expected
 
 
 def test_calls_were_made_on_other_threads(both: Both) -> None:

@@ -282,7 +282,7 @@ def test_explain_says_what_is_mapped_and_how(mapping: Any) -> None:
         (Ask(), "items overlap (query: declared `query`)"),
         (double, "items run in a plain loop if the first takes less than a millisecond"),
         (note, "items run in order, one after the other"),
-        (note, "label note `@query` or `@pure`"),
+        (note, "let note return the value instead of storing it"),
         (len, "calls len for each item"),
         (vmap(Ask()), "vmap(Ask): calls Ask for each item"),
     ],
@@ -306,7 +306,7 @@ def test_explain_stops_at_what_an_operator_holds(mapping: Any) -> None:
     assert [call.ahead for call in made.calls] == [True, True, False]
     assert made.calls[0].overlaps == (1,)
     assert "calls Ask for each item: declared `query`" in made.calls[1].evidence
-    assert "label note `@query` or `@pure`" in made.calls[2].fix
+    assert "let note return the value instead of storing it" in made.calls[2].fix
     assert [part.operator.partition("(")[2] for part in made.parts] == ["", "Ask)", "note)"]
     assert "ember_jit/transforms" not in str(made), "not our own source"
 
@@ -332,7 +332,7 @@ def test_explain_of_a_graph() -> None:
     assert [call.ahead for call in made.calls] == [True, True, True, False, True]
     assert [call.overlaps for call in made.calls] == [(1, 2), (0,), (0,), (), ()]
     assert [call.waits_for for call in made.calls] == [(), (), (1,), (), (0,)]
-    assert "label note" in made.calls[3].fix
+    assert "let note return the value" in made.calls[3].fix
     assert [step.number for step in made.critical_path] == [1, 2, 3, 4]
     assert "4 may start ahead, 3 of them beside others" in str(made)
     assert made.to_dict()["pairs"] == 2

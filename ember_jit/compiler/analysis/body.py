@@ -46,6 +46,7 @@ from ember_jit.compiler.analysis.values import (
 )
 from ember_jit.compiler.source import Source
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.infer import Inference
@@ -316,9 +317,7 @@ class BodyAnalysis:
         if isinstance(value, Known):
             live = self.lookup.elements(value.obj)
             if live is not None:
-                return (
-                    OneOf(live) if live and not all(isinstance(x, ATOMS) for x in live) else LOCAL
-                )
+                return OneOf(live) if live and not all(is_a(x, ATOMS) for x in live) else LOCAL
             if type(value.obj) not in (list, tuple, dict, set, frozenset, str, bytes, range):
                 self.effect(node, f"iterates over `{self.text(node)}`, which may have state")
             return LOCAL
@@ -334,7 +333,7 @@ class BodyAnalysis:
             if live is None or len(found) > 1024:
                 return LOCAL
             found.extend(live)
-        interesting = bool(found) and not all(isinstance(x, ATOMS) for x in found)
+        interesting = bool(found) and not all(is_a(x, ATOMS) for x in found)
         return OneOf(tuple(found)) if interesting else LOCAL
 
     def name(self, name: str) -> Abstract:

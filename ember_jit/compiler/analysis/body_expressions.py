@@ -35,6 +35,7 @@ from ember_jit.compiler.analysis.values import (
     runs_no_code,
 )
 from ember_jit.compiler.source import mangled
+from ember_jit.kinds import is_a
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -58,7 +59,7 @@ def _attribute(body: BodyAnalysis, node: ast.Attribute) -> Abstract:
         return LOCAL
     if isinstance(base, ClientPart) and found is LOCAL:
         body.effect(node, f"looks up `{body.text(node)}`, which is not a known part of the client")
-    if isinstance(base, Known) and found is LOCAL and not isinstance(base.obj, ModuleType):
+    if isinstance(base, Known) and found is LOCAL and not is_a(base.obj, ModuleType):
         hook = unresolved_hook(base.obj, node.attr)
         if hook:
             body.effect(node, f"looks up `{body.text(node)}` through a hook of {hook}")

@@ -26,6 +26,7 @@ from ember_jit.compiler.analysis.values import (
     static_attribute,
 )
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -122,7 +123,7 @@ def _with(body: BodyAnalysis, node: ast.With) -> None:
 def _raise(body: BodyAnalysis, node: ast.Raise) -> None:
     for part in (node.exc, node.cause):
         value = body.expr(part) if part is not None else None
-        if isinstance(value, Known) and isinstance(value.obj, type):  # `raise Error` makes one
+        if isinstance(value, Known) and is_a(value.obj, type):  # `raise Error` makes one
             made = body.inference.of(value.obj)
             body.rest_on(made)
             body.join_effect(made.effect, node, node)

@@ -27,6 +27,7 @@ from ember_jit.compiler.analysis.values import (
     elements,
     runs_no_code,
 )
+from ember_jit.kinds import is_a
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.body import BodyAnalysis
@@ -125,7 +126,7 @@ def registry_entry(callee: Known | Method) -> registry.Known | None:
     """The registry's entry for a callee, if it has one."""
     if isinstance(callee, Known):
         return registry.lookup(callee.obj)
-    if isinstance(callee.function, FunctionType):
+    if is_a(callee.function, FunctionType):
         return registry.lookup(MethodType(callee.function, callee.owner))
     return registry.method(type(callee.owner), getattr(callee.function, "__name__", ""))
 
@@ -269,7 +270,7 @@ def _with_arguments(
         if arg == IMPURE_FUNCTION:
             text = f"`{body.source.segment(node)}` calls a function made here that has effects"
             return Effect(UNKNOWN, text, reasons=(Reason(body.source.filename, node.lineno, text),))
-        if isinstance(arg, Known) and callable(arg.obj) and not isinstance(arg.obj, type):
+        if isinstance(arg, Known) and callable(arg.obj) and not is_a(arg.obj, type):
             inner = body.inference.of(arg.obj)
             body.rest_on(inner)
             if inner.effect.kind != PURE or inner.effect.operator:
@@ -360,7 +361,7 @@ def _result(
 ) -> Abstract:
     obj = callee.obj if isinstance(callee, Known) else callee.function
     if known is None:
-        return Fresh("object") if isinstance(obj, type) and effect.kind == PURE else LOCAL
+        return Fresh("object") if is_a(obj, type) and effect.kind == PURE else LOCAL
     name = getattr(obj, "__name__", "")
     if known.fresh:
         return Fresh(known.fresh)

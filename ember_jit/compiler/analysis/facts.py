@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.effect import PURE, QUERY, UNKNOWN, Effect, Reason
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import MISSING, alike_elements, own_attribute, type_lookup, weakly
@@ -93,9 +94,7 @@ def protocol_guards(obj: Any) -> list[Guard]:
     kind = type(obj)
     call, forward = type_lookup(kind, "__call__"), type_lookup(kind, "forward")
     reference = weakly(obj)
-    codes = [
-        (each, original_code(each)) for each in (call, forward) if isinstance(each, FunctionType)
-    ]
+    codes = [(each, original_code(each)) for each in (call, forward) if is_a(each, FunctionType)]
 
     def holds() -> bool:
         live = reference()

@@ -34,6 +34,7 @@ from ember_jit.compiler.analysis.patience import Alike, Patience, Thrift, alike
 from ember_jit.compiler.analysis.values import Abstract, Fresh, Known
 from ember_jit.compiler.source import NoSource, source_of
 from ember_jit.effects import Label, label_of
+from ember_jit.kinds import is_a
 from ember_jit.runtime.effect import declared_effect, restricted_effect, unknown_effect
 from ember_jit.runtime.mapping import is_settled, mapped_by
 from ember_jit.runtime.originals import original_code
@@ -85,11 +86,13 @@ class Inference:
 
     def met(self, obj: Any) -> Effect:
         """The effect of calling `obj`, which a run has met: unknown if looking into its like has never helped."""
-        labelled = (
-            label_of(obj) is not None
-        )  # a label is this very object's, and costs no time to see
-        kind = None if labelled else alike(obj)
-        return self._patiently(_entry_of(obj), kind, lambda: self.of(obj)).effect
+        entry = _entry_of(obj)
+        kept = self._kept(*entry)
+        if kept is not None:
+            return kept.effect
+        # a label is this very object's, and costs no time to see
+        kind = None if label_of(obj) is not None else alike(obj)
+        return self._patiently(entry, kind, lambda: self.of(obj)).effect
 
     def met_method(self, function: Any, owner: Any) -> Inferred:
         """The same for `function` bound to `owner`, with its guards."""
@@ -131,12 +134,18 @@ class Inference:
             (id(function), id(owner)), owner, lambda: self._method(function, owner)
         )
 
+    def _kept(self, key: tuple[int, int], owner: Any) -> Inferred | None:
+        """What was inferred before, if that still holds."""
+        found = self._cache.get(key)
+        still = found is not None and found[0]() is owner and found[1].holds()
+        return found[1] if found is not None and still else None
+
     def _remember(
         self, key: tuple[int, int], owner: Any, infer: Callable[[], Inferred]
     ) -> Inferred:
-        found = self._cache.get(key)
-        if found is not None and found[0]() is owner and found[1].holds():
-            return found[1]
+        kept = self._kept(key, owner)
+        if kept is not None:
+            return kept
         progress = self._progress
         if key in progress.active:
             progress.assumed.add(
@@ -167,18 +176,25 @@ class Inference:
     # ------------------------------------------------------------------ by kind of object
     def _callable(self, obj: Any) -> Inferred:
         label = label_of(obj)
+        result = self._labelled(obj, label)
+        reference = weakly(obj)
+        labelled_so = lambda: label_of(reference()) == label  # noqa: E731
+        return Inferred(result.effect, [*result.guards, labelled_so], result.rests_on)
+
+    def _labelled(self, obj: Any, label: Label | None) -> Inferred:
+        """The effect of calling `obj`, which has this label."""
         known = registry.lookup(obj) if label is None else None
         if label is None and known is not None:
             return self._registered(known)
-        if isinstance(obj, FunctionType):
+        if is_a(obj, FunctionType):
             return (
                 self._declared(label, obj, None) if label is not None else self._function(obj, None)
             )
-        if isinstance(obj, type):
+        if is_a(obj, type):
             return self._constructor(obj)
         if type(obj) is functools.partial:
             return self._partial(obj)
-        if isinstance(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
+        if is_a(obj, BuiltinFunctionType) or type(obj).__module__ == "builtins":
             return _unknown(f"{_name(obj)} is not in the registry of known callables")
         if label is not None:
             return self._declared(label, None, obj)
@@ -240,11 +256,13 @@ class Inference:
         if "forward" not in dir(kind) and type_lookup(kind, "__call__") is MISSING:
             return _unknown(f"{kind.__name__} is not callable")
         call = type_lookup(kind, "__call__")
-        if not isinstance(call, FunctionType):
+        if call is MISSING:
+            return _unknown(f"{kind.__name__} has no `__call__`")
+        if not is_a(call, FunctionType):
             return _unknown(f"{kind.__name__}.__call__ is not a Python function")
         forward = type_lookup(kind, "forward")
         overridden = own_attribute(obj, "forward") is not MISSING
-        straight = isinstance(forward, FunctionType) and is_trivial_call(call) and not overridden
+        straight = is_a(forward, FunctionType) and is_trivial_call(call) and not overridden
         result = self.of_method(forward, obj) if straight else self._method(call, obj)
         guards = protocol_guards(obj)
         effect = result.effect
@@ -288,11 +306,11 @@ class Inference:
                 f"{cls.__name__} has a `__del__`, which runs when the new object is dropped"
             )
         new, init = type_lookup(cls, "__new__"), type_lookup(cls, "__init__")
-        if isinstance(new, staticmethod) or (
+        if is_a(new, staticmethod) or (
             new is not object.__new__ and not issubclass(cls, BaseException)
         ):
             return _unknown(f"{cls.__name__}.__new__ is not followed")
-        if not isinstance(init, FunctionType):
+        if not is_a(init, FunctionType):
             return Inferred(Effect(PURE, f"makes a new {cls.__name__}", plain=is_quiet_class(cls)))
         hook = _store_hook(cls, init)
         if hook:
@@ -302,12 +320,10 @@ class Inference:
         return Inferred(effect, [lambda: type_lookup(cls, "__init__") is init], [result])
 
     def _method(self, function: Any, owner: Any) -> Inferred:
-        label = (
-            label_of(MethodType(function, owner)) if isinstance(function, FunctionType) else None
-        )
+        label = label_of(MethodType(function, owner)) if is_a(function, FunctionType) else None
         if label is not None and label.kind:
             return self._declared(label, function, None)
-        if isinstance(function, FunctionType):
+        if is_a(function, FunctionType):
             found = self._function(function, owner)
             return found if label is None else _modified(label, found)
         known = registry.method(type(owner), _name(function))
@@ -406,7 +422,7 @@ def _entry_of(obj: Any) -> tuple[tuple[int, int], Any]:
 def _name(obj: Any) -> str:
     name = (
         getattr(obj, "__qualname__", None)
-        if isinstance(obj, FunctionType | BuiltinFunctionType | type)
+        if is_a(obj, FunctionType | BuiltinFunctionType | type)
         else None
     )
     return name or getattr(obj, "__name__", None) or type(obj).__name__

@@ -24,6 +24,7 @@ from ember_jit.compiler.analysis.values import (
     elements,
     static_attribute,
 )
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import (
     ATOMIC,
     MISSING,
@@ -86,10 +87,10 @@ class Lookup:
         """The value of a global or builtin name."""
         space = self.globals
         builtins = space.get("__builtins__", {})
-        table = vars(builtins) if isinstance(builtins, ModuleType) else builtins
+        table = vars(builtins) if is_a(builtins, ModuleType) else builtins
         if name in space:
             live = space[name]
-            if not isinstance(live, ATOMS):
+            if not is_a(live, ATOMS):
                 self.guard((id(space), name), lambda: space.get(name) is live)
             elif self._guard_atoms:
                 self.guard((id(space), name), lambda: _alike(space.get(name, self), live))
@@ -130,7 +131,7 @@ class Lookup:
         return known
 
     def _guard_attribute(self, owner: Any, name: str, found: Abstract) -> None:
-        atom = isinstance(found, Known) and isinstance(found.obj, ATOMS)
+        atom = isinstance(found, Known) and is_a(found.obj, ATOMS)
         if atom and not self._guard_atoms:
             return
         if isinstance(found, Known) and atom:
@@ -198,7 +199,7 @@ class Lookup:
             if name in cls.__dict__:
                 live = cls.__dict__[name]
                 self.guard((id(cls), name), _member_is(cls, name, live))
-                return Method(live, owner) if isinstance(live, FunctionType) else None
+                return Method(live, owner) if is_a(live, FunctionType) else None
         return None
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 
 ENDLESS = sys.maxsize
 _IMMUTABLE = (ast.Constant, ast.JoinedStr, ast.Compare)
@@ -101,7 +102,7 @@ def _made_by_call(value: ast.Call, live: Lookup) -> int:
 
 
 def _is_in(obj: Any, kinds: frozenset[type]) -> bool:
-    return isinstance(obj, type) and obj in kinds
+    return is_a(obj, type) and obj in kinds
 
 
 def _shown(node: ast.expr) -> list[ast.expr]:

@@ -15,6 +15,7 @@ from typing import Any
 from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.facts import Effect, Reason
 from ember_jit.compiler.analysis.values import Abstract, Known, Method, OneOf
+from ember_jit.kinds import is_a
 from ember_jit.runtime.mapping import mapped_by
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import MISSING, type_lookup
@@ -77,7 +78,7 @@ def describe_callee(callee: Abstract) -> Receiver:
         return describe_object(callee.obj)
     if isinstance(callee, Method):
         function = callee.function
-        kind = callee.owner if isinstance(callee.owner, type) else type(callee.owner)
+        kind = callee.owner if is_a(callee.owner, type) else type(callee.owner)
         name = f"{kind.__name__}.{getattr(function, '__name__', '?')}"
         return Receiver(name, _place(function))
     if isinstance(callee, OneOf):
@@ -91,13 +92,13 @@ def describe_callee(callee: Abstract) -> Receiver:
 
 def describe_object(obj: Any) -> Receiver:
     """What a live callable is, in words; runs none of its code."""
-    if isinstance(obj, FunctionType):
+    if is_a(obj, FunctionType):
         return Receiver(obj.__qualname__, _place(obj))
     if type(obj) is MethodType:
         return Receiver(
             f"{type(obj.__self__).__name__}.{obj.__func__.__name__}", _place(obj.__func__)
         )
-    if isinstance(obj, type):
+    if is_a(obj, type):
         return Receiver(obj.__qualname__)
     mapped = mapped_by(obj)
     if mapped is not MISSING:
@@ -105,10 +106,10 @@ def describe_object(obj: Any) -> Receiver:
         return Receiver(obj.__name__, inner.place, inner.is_operator, inner)
     kind = type(obj)
     forward = type_lookup(kind, "forward")
-    if isinstance(forward, FunctionType):
+    if is_a(forward, FunctionType):
         return Receiver(kind.__qualname__, _place(forward), True)
     call = type_lookup(kind, "__call__")
-    if isinstance(call, FunctionType):
+    if is_a(call, FunctionType):
         return Receiver(kind.__qualname__, _place(call))
     return Receiver(
         getattr(obj, "__name__", "") if kind.__module__ == "builtins" else kind.__name__
@@ -116,7 +117,7 @@ def describe_object(obj: Any) -> Receiver:
 
 
 def _place(function: Any) -> str:
-    if not isinstance(function, FunctionType):
+    if not is_a(function, FunctionType):
         return ""
     code = original_code(function)
     return f"{code.co_filename}:{code.co_firstlineno}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.mapping import innermost
 
 Alike = tuple[int, int]
@@ -40,7 +41,7 @@ def alike(obj: Any) -> Alike | None:
         return _code(obj.__func__), id(type(obj.__self__))
     if type(obj) is FunctionType:
         return (_code(obj), 0) if obj.__closure__ else None
-    if isinstance(obj, type) or type(obj).__module__ == "builtins":
+    if is_a(obj, type) or type(obj).__module__ == "builtins":
         return None
     return 0, id(type(obj))
 
@@ -49,7 +50,7 @@ def runs(obj: Any) -> Alike:
     """What calling `obj` runs, whatever it is bound to."""
     if type(obj) is MethodType:
         return _code(obj.__func__), 0
-    if isinstance(obj, type) or type(obj).__module__ == "builtins":
+    if is_a(obj, type) or type(obj).__module__ == "builtins":
         return _code(obj), 0
     return 0, id(type(obj))
 

@@ -21,6 +21,7 @@ from ember_jit.compiler.analysis.values import (
     OneOf,
     Property,
 )
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import MISSING, type_lookup
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def attribute(frame: Frame, base: Abstract, name: str) -> Abstract:
 
 def _live_attribute(frame: Frame, obj: Any, name: str) -> Abstract:
     kind = type(obj)
-    if isinstance(obj, type) and kind is not type and kind.__name__ != "ABCMeta":
+    if is_a(obj, type) and kind is not type and kind.__name__ != "ABCMeta":
         frame.effect(f"looks up `{name}` on a class whose metaclass is not `type`")
         return LOCAL
     if kind in ATOMS:
@@ -105,13 +106,9 @@ def _live_attribute(frame: Frame, obj: Any, name: str) -> Abstract:
         return found
     if frame.values.plain_object(obj):
         return ARG if name in _DATA else Bound(Known(obj), name)
-    if name in _FUNCTION_NAMES and (isinstance(obj, type) or kind.__module__ == "builtins"):
+    if name in _FUNCTION_NAMES and (is_a(obj, type) or kind.__module__ == "builtins"):
         return LOCAL
-    if (
-        isinstance(obj, ModuleType | type)
-        or unresolved_hook(obj, name)
-        or kind.__module__ == "builtins"
-    ):
+    if is_a(obj, ModuleType | type) or unresolved_hook(obj, name) or kind.__module__ == "builtins":
         frame.effect(f"looks up `{name}` through a hook of {kind.__name__}")
     return LOCAL
 

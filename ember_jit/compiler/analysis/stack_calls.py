@@ -42,6 +42,7 @@ from ember_jit.compiler.analysis.values import (
     Method,
     OneOf,
 )
+from ember_jit.kinds import is_a
 
 if TYPE_CHECKING:
     from ember_jit.compiler.analysis.stack_machine import Frame
@@ -190,7 +191,7 @@ def raised(frame: Frame, value: Abstract) -> None:
     )
     if objs:
         for obj in objs:
-            if isinstance(obj, type):
+            if is_a(obj, type):
                 runs(frame, obj)
         return
     made = isinstance(value, Fresh) and (value.kind == "object" or value.cls is not None)
@@ -202,7 +203,7 @@ def _is_exception(value: Abstract) -> bool:
     import builtins
 
     found = getattr(builtins, value.kind, None) if isinstance(value, Fresh) else None
-    return isinstance(found, type) and issubclass(found, BaseException)
+    return is_a(found, type) and issubclass(found, BaseException)
 
 
 # ---------------------------------------------------------------------- conditions
@@ -402,7 +403,7 @@ def _title(callee: Abstract) -> str:
     )
     name = (
         getattr(obj, "__qualname__", None)
-        if isinstance(obj, type | FunctionType | BuiltinFunctionType)
+        if is_a(obj, type | FunctionType | BuiltinFunctionType)
         else None
     )
     return f"`{name if isinstance(name, str) else type(obj).__name__}`"

@@ -20,6 +20,7 @@ from ember_jit.compiler.analysis.values import (
     Known,
     Method,
 )
+from ember_jit.kinds import is_a
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import type_lookup
 
@@ -106,7 +107,7 @@ def result_of_call(
     if found.effect.declared and found.effect.schedulable:
         return ARG  # a declaration covers what is done with the result
     if known is None:
-        if isinstance(callee, Known) and isinstance(obj, type):
+        if isinstance(callee, Known) and is_a(obj, type):
             for arg in args:
                 values.put("object", arg)
             return (
@@ -145,7 +146,7 @@ def result_of_call(
         if isinstance(callee, Method):
             values.put(known.fresh, ARG if plain else LOCAL)
         return Fresh(known.fresh)
-    if isinstance(obj, type) and issubclass(obj, BaseException):
+    if is_a(obj, type) and issubclass(obj, BaseException):
         return Fresh(obj.__name__)
     if known.lazy:
         return (
@@ -166,7 +167,7 @@ def result_of_call(
 
 def _gives_plain(obj: Any, name: str, callee: Known | Method) -> bool:
     """Whether the result of a registered callable is plain if its arguments are (not a `Path`, a `partial`, a class...)."""
-    if isinstance(obj, type):
+    if is_a(obj, type):
         return obj in _PLAIN_CLASSES
     if isinstance(callee, Method) and type(callee.owner) in (*_PLAIN_CLASSES, list, dict, set):
         return True
@@ -243,15 +244,11 @@ def result_of(frame: Frame, function: Any, owner: Any) -> Abstract:
     Its code is interpreted like ours, whether or not it has source: what it returns is asked, not what
     it does.
     """
-    if isinstance(function, MethodType):
+    if is_a(function, MethodType):
         function, owner = function.__func__, function.__self__
-    if not isinstance(function, FunctionType):
+    if not is_a(function, FunctionType):
         call_method = type_lookup(type(function), "__call__")
-        if (
-            owner is not None
-            or isinstance(function, type)
-            or not isinstance(call_method, FunctionType)
-        ):
+        if owner is not None or is_a(function, type) or not is_a(call_method, FunctionType):
             return LOCAL
         function, owner = call_method, function
     memo, key = frame.context.memo, (id(function), id(owner))

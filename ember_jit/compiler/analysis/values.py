@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import MISSING, has_plain_lookup, own_attribute, type_lookup
 
 
@@ -146,7 +147,7 @@ def join(a: Abstract | None, b: Abstract) -> Abstract:
         return a
     objs = _alternatives(a), _alternatives(b)
     if objs[0] is not None and objs[1] is not None:
-        return OneOf(objs[0] + objs[1])
+        return OneOf(tuple({id(obj): obj for obj in objs[0] + objs[1]}.values()))
     if isinstance(a, Arg) or isinstance(b, Arg):
         return ARG
     return LOCAL
@@ -168,13 +169,11 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
         if type_lookup(type(owner), "__getattribute__") is not _TYPE_LOOKUP:
             return None
         found = type_lookup(owner, name)
-        if isinstance(found, staticmethod):
+        if is_a(found, staticmethod):
             return Known(found.__func__)
-        if isinstance(found, classmethod):
+        if is_a(found, classmethod):
             return Method(found.__func__, owner)
-        if found is MISSING or (
-            hasattr(type(found), "__get__") and not isinstance(found, FunctionType)
-        ):
+        if found is MISSING or (hasattr(type(found), "__get__") and not is_a(found, FunctionType)):
             return None
         return Known(found)
     kind = type(owner)
@@ -186,13 +185,13 @@ def static_attribute(owner: Any, name: str) -> Abstract | None:
         return Known(own)
     if found is MISSING:
         return None
-    if isinstance(found, property):
+    if is_a(found, property):
         return Property(found.fget, owner)
-    if isinstance(found, FunctionType):
+    if is_a(found, FunctionType):
         return Method(found, owner)
-    if isinstance(found, staticmethod):
+    if is_a(found, staticmethod):
         return Known(found.__func__)
-    if isinstance(found, classmethod):
+    if is_a(found, classmethod):
         return Method(found.__func__, kind)
     if type(found).__name__ == "member_descriptor":
         try:

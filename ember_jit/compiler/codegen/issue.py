@@ -100,6 +100,7 @@ class IssueEmitter(IssueCalls, IssueControl):
         self._part_count = 0
         self._unpacked = len(function.loops)  # `_u0`, `_u1` ... are the elements of the loops
         self._sink = []
+        self._comps = []
         self.issue = Issue("", f"_ahead_{region.number}", ())
 
     def run(self) -> Issue:

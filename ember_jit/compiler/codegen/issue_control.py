@@ -158,6 +158,11 @@ class IssueControl(IssueParts):
                 self._walk_for(op, f"(yield {text})")
                 return
             if any(each.kind == "emit" for each in inner) and self._sink:
+                if self._sink[-1] is not None and any(
+                    op is o for o in self._comps[-1].regions[0].ops
+                ):
+                    self._gather_later(op, text)
+                    return
                 self._sink[-1] = None
             self._fork(op, text, lambda: self._walk_for(op, "_gate"))
 
@@ -275,9 +280,12 @@ class IssueControl(IssueParts):
         temp = base(op.defs[0])
         self.check_genuine(op)
         sink = f"_parts{temp[2:]}" if temp in self.needed else None
+        self.status[temp] = LOST
+        mark = len(self.lines)
         if sink is not None:
             self.line(f"{sink} = []")
         self._sink.append(sink)
+        self._comps.append(op)
         own = {base(v) for inner in op.walk() if inner.kind == "for" for v in inner.defs}
         saved = {name: self.status.get(name, LOST) for name in own}
         aside: dict[str, str] = {}
@@ -295,13 +303,36 @@ class IssueControl(IssueParts):
         for name, kept in aside.items():
             self.line(f"{name} = {kept}")
         self.status.update(saved)  # a comprehension has a scope of its own
-        sink = self._sink.pop()
-        if sink is None:
-            self.status[temp] = LOST
-            return
-        kind = type(op.value).__name__
-        self.line(f"{temp} = _w.gather(_e.{_GATHER[kind]}, {sink})")
-        self.status[temp] = MAYBE
+        if self.status[temp] == MAYBE:  # a part of its own makes it
+            del self.lines[mark]
+        else:
+            self._gather(op)
+        self._sink.pop()
+        self._comps.pop()
+
+    def _gather(self, comp: Op) -> None:
+        """Behind the loops of a comprehension: what they have given, as soon as it is there."""
+        sink, temp = self._sink[-1], base(comp.defs[0])
+        if sink is not None:
+            form = _GATHER[type(comp.value).__name__]
+            self.line(f"{temp} = _w.gather(_e.{form}, {sink})")
+            self.status[temp] = MAYBE
+
+    def _gather_later(self, op: Op, gate: str) -> None:
+        """The loop of a comprehension over what is not there yet: the part that walks it makes the container."""
+        comp, sink = self._comps[-1], self._sink[-1]
+        temp = base(comp.defs[0])
+        made = []
+
+        def walk() -> None:
+            self.line(f"{sink} = []")
+            self._walk_for(op, "_gate")
+            self._gather(comp)
+            made.append(self.status[temp])
+
+        self._fork(op, gate, walk, (temp,))
+        self.status[temp] = made[-1]
+        self._sink[-1] = None
 
     def _op_emit(self, op: Op) -> None:
         if not self._sink or self._sink[-1] is None or op.value is None:

@@ -22,6 +22,7 @@ from ember_jit.compiler.analysis.values import Known, Method, OneOf
 from ember_jit.compiler.codegen.issue_asks import IssueAsks
 from ember_jit.compiler.codegen.issue_values import KNOWN, LOST, MAYBE
 from ember_jit.ir.ops import Op, base
+from ember_jit.kinds import is_a
 from ember_jit.runtime.originals import original_code
 
 _REBINDING = frozenset({"setattr", "__dict__", "vars", "globals", "exec", "__setattr__"})
@@ -90,7 +91,7 @@ class IssueOrder(IssueAsks):
                 return True
             if isinstance(node, ast.Name) and node.id not in self.local:
                 value = self.facts.name(node.id)
-                if not isinstance(value, Known) or not isinstance(
+                if not isinstance(value, Known) or not is_a(
                     value.obj, type | FunctionType | ModuleType
                 ):
                     return True
@@ -254,9 +255,9 @@ def _stored_names(callee: Any) -> set[str]:
     names: set[str] = set()
     for obj in objs:
         function = obj.__func__ if type(obj) is MethodType else obj
-        if not isinstance(function, FunctionType):
+        if not is_a(function, FunctionType):
             function = getattr(type(obj), "forward", None)
-        if isinstance(function, FunctionType):
+        if is_a(function, FunctionType):
             code = original_code(function)
             names |= set(code.co_names) & _REBINDING
             names |= {i.argval for i in dis.get_instructions(code) if i.opname in _STORES}

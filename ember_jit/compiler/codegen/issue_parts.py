@@ -15,7 +15,7 @@ branch or loop without calls is a *block of glue*: a plain function, evaluated w
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ember_jit.compiler.codegen.forget import forget_dead
 from ember_jit.compiler.codegen.issue_order import IssueOrder
@@ -78,10 +78,13 @@ class IssueParts(IssueOrder):
             self.status[each] = MAYBE
         return True
 
-    def _fork(self, op: Op, gate: str, walk: Callable[[], None]) -> None:
-        """Let `walk` emit what hangs on `gate` as a part, and go on behind it meanwhile (DESIGN 3, R3)."""
+    def _fork(self, op: Op, gate: str, walk: Callable[[], None], more: Iterable[str] = ()) -> None:
+        """Let `walk` emit what hangs on `gate` as a part, and go on behind it meanwhile (DESIGN 3, R3).
+
+        What the part works out of the variables of `op`, and `more`, is there when it has ended.
+        """
         callees = self._callees(op)
-        outputs = sorted({base(v) for v in op.defs} & self.needed - self.mutated)
+        outputs = sorted({base(v) for v in op.defs} & self.needed - self.mutated | set(more))
         self._part_count += 1
         name = f"_ahead_{self.region.number}_{self._part_count}"
         used = {n for inner in op.walk() for n in self._names(inner.value, inner.target)} | set(

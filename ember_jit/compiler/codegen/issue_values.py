@@ -80,6 +80,7 @@ class IssueValues:
     _part_count: int
     _unpacked: int
     _sink: list[str | None]
+    _comps: list[Op]
 
     def line(self, text: str) -> None:
         """Write one line."""

@@ -23,6 +23,8 @@ from ember_jit.runtime.linking import GETTRACE, TOOL, UNIT
 _SCOPES = (ast.Global, ast.Nonlocal)
 _GETTRACE, _TOOL = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
 """A string that is called makes the compiler warn; what is called here is the constant alone."""
+FOLLOWED = f"{_TOOL}(0) or {_GETTRACE}() is not None"
+"""Whether anybody is shown the lines of this thread: a debugger or coverage measurement."""
 DEBUGGED = (
     f"{_TOOL}(0) or ({_GETTRACE}() is not None and {UNIT!r}.watched[{_GETTRACE}().__class__])"
 )

@@ -21,6 +21,7 @@ from ember_jit.compiler.analysis.body import BodyAnalysis
 from ember_jit.compiler.analysis.nests import makes
 from ember_jit.ir.ops import Region
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 
 #: builtins that run a generator argument to its end, whatever it yields
 FULL_CONSUMERS = frozenset(
@@ -175,7 +176,7 @@ def _makes_container(value: ast.expr | None, facts: BodyAnalysis) -> bool:
         made = facts.live(value.func)
         if made is collections.defaultdict:
             return makes(value, facts.live) > 0  # its factory runs no code of the program
-        return made is sorted or (isinstance(made, type) and made in _MADE)
+        return made is sorted or (is_a(made, type) and made in _MADE)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):  # `[None] * len(docs)`
         return isinstance(value.left, ast.List) and _is_count(value.right, facts)
     return False

@@ -37,8 +37,9 @@ def llvm_ir(
     """The text of the LLVM module that defines the function `name` (see `Program`)."""
     from ember_jit.compiler.kernels.machine import host
     from ember_jit.compiler.kernels.module import module_text
+    from ember_jit.compiler.kernels.relaxed import relaxed
 
-    return module_text(program, machine or host(), name, brief)
+    return module_text(relaxed(program), machine or host(), name, brief)
 
 
 def compile_object(

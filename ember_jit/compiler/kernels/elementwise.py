@@ -30,8 +30,9 @@ class Context:
     strict: bool
     alerts: list[str] = field(default_factory=list)
 
-    def alert(self, mask: str) -> None:
-        if self.strict:
+    def alert(self, mask: str, always: bool = False) -> None:
+        """Have the plain code run if a lane is set: in strict mode, or because no kernel has the value."""
+        if self.strict or always:
             self.alerts.append(mask)
 
 
@@ -190,7 +191,7 @@ def _checked_divisor(c: Context, dtype: str, a: str, b: str) -> str:
             compare(text, "eq", dtype, b, text.splat(-1, dtype)),
         )
         bad = binary(text, "or", BOOL, bad, wraps)
-    c.alert(bad)
+    c.alert(bad, always=True)
     return select(text, bad, dtype, text.splat(1, dtype), b)
 
 

@@ -14,6 +14,7 @@ from ember_jit.compiler.kernels.reductions import Pairwise, Reducer, reducer
 from ember_jit.compiler.kernels.schedule import Pass, Phase, Schedule
 from ember_jit.compiler.kernels.span import Source, Span, report_alerts
 from ember_jit.compiler.kernels.text import MEMORY, VALUE, size
+from ember_jit.compiler.kernels.weights import WEIGHTS
 from ember_jit.ir.program import FLAGS, REDUCTIONS, Program
 
 DOUBT = FLAGS["doubt"]
@@ -350,7 +351,8 @@ class Kernel(Operations):
                     known[target] = self._value(target)
             return known
 
-        weight = len(order) + len(sources) + len(reducers)
+        operations = sum(WEIGHTS.get(self.nodes[index].op, 1) for index in order)
+        weight = operations + len(sources) + len(reducers)
         sources = dict(sorted(sources.items()))
         return Span(self.c, sources, stores, reducers, compute, weight, self.status, self.brief)
 

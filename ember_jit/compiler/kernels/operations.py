@@ -17,6 +17,7 @@ from ember_jit.compiler.kernels.elementwise import (
 from ember_jit.compiler.kernels.machine import Machine
 from ember_jit.compiler.kernels.nans import ambiguous
 from ember_jit.compiler.kernels.schedule import Schedule
+from ember_jit.compiler.kernels.special import IN_DOUBLE, approximate
 from ember_jit.compiler.kernels.text import VALUE, Text, size
 from ember_jit.ir.program import BOOL, FLOATS, Program
 
@@ -26,11 +27,19 @@ cache, and the call's cost is spread thin."""
 
 
 def lanes_of(program: Program, schedule: Schedule, machine: Machine) -> int:
-    """Elements a vector: as many of the widest type as fill a register; eight for pairwise sums."""
+    """Elements a vector: as many of their widest type as fill a register, or two; eight for pairwise sums.
+
+    Approximations are long chains of instructions: two registers side by side keep the processor busy, and
+    load their coefficients once.  Floats that pass through doubles take two registers there anyway.
+    """
     if any(schedule.pairwise(i) for i, node in enumerate(program.nodes) if node.op == "sum"):
         return 8
-    widest = max(size(node.dtype) for node in program.nodes)
-    return max(2, min(32, machine.vector_bytes // widest))
+    elements = [node.dtype for node in program.nodes if node.rank == "element"]
+    widest = max(map(size, elements), default=8)
+    own = [node for node in program.nodes if program.approximated(node)]
+    in_double = any(node.dtype == "f" and node.op in IN_DOUBLE for node in own)
+    registers = 2 if own and not in_double else 1
+    return max(2, min(32, registers * machine.vector_bytes // widest))
 
 
 class Operations:
@@ -93,6 +102,8 @@ class Operations:
             return cast(self.c, source, node.dtype, args[0])
         if node.op == "where":
             return where(self.text, node.dtype, args)
+        if node.op not in EXACT:
+            return approximate(self.c, node.op, node.dtype, args)
         value = EXACT[node.op](self.c, source, args)
         self._watch(index, args)
         return value

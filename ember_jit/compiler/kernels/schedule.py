@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ember_jit.ir.program import FLOATS, REDUCTIONS, TRANSCENDENTAL, Program
+from ember_jit.ir.program import FLOATS, REDUCTIONS, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ class Schedule:
         self.phases = tuple(self._form(phase, wanted) for phase in range(count))
         self.kept: dict[int, int] = {}
         self._keep_loops()
+        if program.numerics == "fast":
+            self._keep_approximations()
 
     def pairwise(self, node: int) -> bool:
         """Whether the reduction is a sum whose order of additions matters."""
@@ -94,12 +96,7 @@ class Schedule:
 
     def by_loop(self, node: int) -> bool:
         """Whether the node is computed by NumPy's inner loop."""
-        found = self.program.nodes[node]
-        return (
-            self.program.numerics == "strict"
-            and found.op in TRANSCENDENTAL
-            and found.dtype in FLOATS
-        )
+        return self.program.by_loop(self.program.nodes[node])
 
     def targets(self, one: Pass) -> list[int]:
         """The nodes that a pass needs for each element."""
@@ -167,6 +164,33 @@ class Schedule:
                 ),
             )
             for p, phase in enumerate(self.phases)
+        )
+
+    def _keep_approximations(self) -> None:
+        """Have the pass that first needs a function of fast mode store it, for the others."""
+        passes = {
+            (p, at): one for p, f in enumerate(self.phases) for at, one in enumerate(f.passes)
+        }
+        since: dict[int, tuple[int, int]] = {}
+        for node in reversed(range(len(self.program.nodes))):  # what is made of others first
+            if not self.program.approximated(self.program.nodes[node]):
+                continue
+            places = []
+            for place, one in passes.items():
+                given = [kept for kept, first in since.items() if first < place]
+                if node in self.elements(self.targets(one), given):
+                    places.append(place)
+            position = self._room(node, places, passes) if len(places) > 1 else None
+            if position is not None:
+                self.kept[node], since[node] = position, places[0]
+                for place in places:  # an output of its own is written by then
+                    stores = tuple(s for s in passes[place].stores if s != (node, position))
+                    if place == places[0]:
+                        stores = (*stores, (node, position))
+                    passes[place] = replace(passes[place], stores=stores)
+        self.phases = tuple(
+            replace(f, passes=tuple(passes[p, at] for at in range(len(f.passes))))
+            for p, f in enumerate(self.phases)
         )
 
     def _room(

@@ -6,6 +6,7 @@ from ember_jit.compiler.kernels.elementwise import EXACT
 from ember_jit.compiler.kernels.machine import Machine
 from ember_jit.compiler.kernels.module import raises_flags
 from ember_jit.compiler.kernels.schedule import Schedule
+from ember_jit.compiler.kernels.special import APPROXIMATIONS
 from ember_jit.compiler.kernels.text import size
 from ember_jit.compiler.kernels.weights import WEIGHTS
 from ember_jit.ir.program import FLOATS, INTEGERS, REDUCTIONS, Node, Program
@@ -44,6 +45,8 @@ def _node(
         return _loop(program, node)
     if node.op in EXACT:
         return None
+    if node.op in APPROXIMATIONS and node.dtype in FLOATS:  # in fast mode, or a loop would do it
+        return None if machine.fused else f"{node.op} needs a fused multiply-add"
     return f"{node.op} of {node.dtype!r} has no exact kernel"
 
 
@@ -60,6 +63,8 @@ def _reduction(program: Program, schedule: Schedule, node: Node) -> str | None:
 
 def _loop(program: Program, node: Node) -> str | None:
     """NumPy picks among loops by strides: what we hand over must lie as it would there."""
+    if program.numerics == "fast":
+        return None
     for arg in node.args:
         found = program.nodes[arg]
         if (

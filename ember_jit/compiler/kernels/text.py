@@ -188,6 +188,10 @@ class Text:
         self.do(text)
         return ""
 
+    def declare(self, name: str, definition: str) -> None:
+        """Have `definition` in the module, once."""
+        self._declarations.setdefault(name, definition)
+
     def intrinsic(self, name: str, dtype: str, *args: str) -> str:
         """`llvm.NAME` on whole vectors of one type."""
         kind = self.vector(dtype)

@@ -13,6 +13,7 @@ from ember_jit.compiler.loops.weave import marker, plain_code, with_loops
 from ember_jit.compiler.numeric_form import left_off
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.syntax import copied, walk
+from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import Unit
 from ember_jit.runtime.loops.objects import objects
 from ember_jit.runtime.loops.site import LoopSite, Made
@@ -59,6 +60,7 @@ def loop_form(unit: Unit, function: FunctionType, node: ast.FunctionDef, owner: 
             unit.internal_error,
             lambda: left_off(unit),
         )
+        site.place = unit.where()
         form.sites.append(site)
         form.live[marker(region.number)] = site
     with_loops(made, regions)
@@ -79,7 +81,7 @@ def _calls_others(function: FunctionType, node: ast.FunctionDef) -> bool:
         if not isinstance(each, ast.Call):
             continue
         live, method = scope.live(each.func), each.func
-        if isinstance(live, BuiltinFunctionType | type):
+        if is_a(live, BuiltinFunctionType | type):
             continue
         if not (isinstance(method, ast.Attribute) and method.attr == "append"):
             return True

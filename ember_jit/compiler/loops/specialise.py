@@ -39,6 +39,10 @@ class Details:
     compile_ms: float
     cached: bool
 
+    def __str__(self) -> str:
+        where = "taken from the cache" if self.cached else "made"
+        return f"{where} in {self.compile_ms:.1f} ms"
+
 
 def type_of(value: Any) -> Type:
     """The type that code for a value assumes.

@@ -84,6 +84,8 @@ def _line(step: Step, name: str, texts: list[str]) -> list[str]:
         given = [f"axis={how.axis}"] if how.axis is not None else []
         given += ["keepdims=True"] if how.keepdims else []
         given += [f"ddof={how.ddof}"] if how.ddof else []
+        if step.op == "norm":
+            return [f"{name} = np.linalg.norm({', '.join([args[0], *given])})"]
         return [f"{name} = {args[0]}.{step.op}({', '.join(given)})"]
     if step.op == "view":
         index = ", ".join(

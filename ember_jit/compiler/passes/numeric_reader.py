@@ -26,13 +26,14 @@ from ember_jit.compiler.passes.numeric_names import (
 from ember_jit.compiler.passes.numeric_scope import Scope
 from ember_jit.ir.region import Input, Reduction, Step
 from ember_jit.ir.syntax import walk
+from ember_jit.kinds import is_a
 from ember_jit.runtime.statics import MISSING
 
 _NUMBERS = (bool, int, float)
 _LEAVES = (ast.Call, ast.Attribute, ast.Subscript, ast.BinOp, ast.IfExp)
 _UNMOVABLE = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Lambda)
 #: how many of NumPy's passes over the data a reduction is
-_WEIGHT = {"mean": 2, "var": 5, "std": 6}
+_WEIGHT = {"mean": 2, "var": 5, "std": 6, "norm": 3, "clip": 2}
 
 
 class Boundary(Exception):
@@ -216,7 +217,14 @@ class Reader:
             if not node.args:
                 raise Boundary("its array is not its first argument")
             arg = self.read(node.args[0])
-            return self._op(name, (arg,), node, _reduction(name, node.args[1:], node.keywords))
+            positional = node.args[1:]
+            if name == "norm" and positional:
+                raise Boundary("only `norm(x, axis=...)` is fused")
+            return self._op(name, (arg,), node, _reduction(name, positional, node.keywords))
+        if kind == "clip":
+            if len(node.args) != 3 or node.keywords:
+                raise Boundary("only `clip(x, low, high)` is fused")
+            return self._clip(self.read(node.args[0]), node.args[1:], node)
         if node.keywords or (arity is not None and len(node.args) != arity):
             raise Boundary("it has arguments that a kernel does not know")
         if kind == "elementwise" and len(node.args) != getattr(live, "nin", 1):
@@ -230,8 +238,23 @@ class Reader:
         self.evidence = True
         if func.attr == "astype":
             return self._op("astype", (arg,), node, self._dtype(node))
+        if func.attr == "clip":
+            if len(node.args) != 2 or node.keywords:
+                raise Boundary("only `clip(low, high)` is fused")
+            return self._clip(arg, node.args, node)
         reduction = _reduction(func.attr, node.args, node.keywords)
         return self._op(REDUCTIONS[func.attr], (arg,), node, reduction)
+
+    def _clip(self, arg: int, bounds: list[ast.expr], node: ast.Call) -> int:
+        """NumPy's clip between two bounds; with one of them None it is `maximum` or `minimum`."""
+        steps = [None if _is_none(each) else self.read(each) for each in bounds]
+        low, high = steps
+        if low is not None and high is not None:
+            return self._op("clip", (arg, low, high), node)
+        if low is None and high is None:
+            raise Boundary("it clips nothing")
+        name = "minimum" if low is None else "maximum"
+        return self._op(name, (arg, *(each for each in steps if each is not None)), node)
 
     def _dtype(self, node: ast.Call) -> Any:
         if len(node.args) != 1 or node.keywords:
@@ -240,7 +263,7 @@ class Reader:
         if isinstance(given, ast.Constant) and isinstance(given.value, str):
             return given.value
         live = self.scope.live(given)
-        if not isinstance(live, type):
+        if not is_a(live, type):
             raise Boundary(f"`{ast.unparse(given)}` is no type")
         self._guard(given, live)
         return live
@@ -282,6 +305,10 @@ def _index(node: ast.expr) -> tuple[Any, ...]:
     if all(each == "item" for each in index):
         raise Boundary("it takes a single item")
     return tuple(index)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _is_integer(node: ast.expr) -> bool:

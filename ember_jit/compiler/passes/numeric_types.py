@@ -144,6 +144,7 @@ class _Typing:
         self.seen = seen
         self.shapes = Shapes(region, [each.shape for each in seen])
         self.build = Builder(numerics)
+        self.fast = numerics == "fast"
         self.integers = integers  # the type in which each Python integer comes in
         self.demanded: set[int] = set()
         self.inputs = [self._input(index, each) for index, each in enumerate(seen)]
@@ -323,6 +324,23 @@ class _Typing:
         nodes = [self._as(each, dtype) for each in ways]
         return _Value(self.build.where(condition.node, *nodes), dtype, "array")
 
+    def _clip(self, index: int, step: Step) -> _Value:
+        """NumPy's clip by two numbers: a value that is neither below nor above stays, a zero of its sign and a NaN as well."""
+        value, *bounds = (self.values[arg] for arg in step.args)
+        if value.kind != "array" or value.dtype == BOOL:
+            raise Unfit("`clip` of something that is no array of numbers")
+        if any(each.node >= 0 or each.kind not in _WEAK for each in bounds):
+            raise Unfit("bounds of `clip` that are not written as numbers")
+        weak = [_WEAK[each.kind](1) for each in bounds]
+        dtype = self.np.result_type(self.np.dtype(value.dtype), *weak).char
+        if dtype not in DTYPES:
+            raise Unfit(f"`clip` of {self.np.dtype(dtype)}")
+        node, low, high = (self._as(each, dtype) for each in (value, *bounds))
+        node = self.build.where(self.build.op("less", node, low), low, node)
+        return _Value(
+            self.build.where(self.build.op("greater", node, high), high, node), dtype, "array"
+        )
+
     def _astype(self, index: int, step: Step) -> _Value:
         value = self.values[step.args[0]]
         try:
@@ -385,6 +403,15 @@ class _Typing:
         node = self._divided(build.reduce("sum", squares, rank), left)
         if step.op == "std":
             node = build.op("sqrt", node)
+        return _Value(node, value.dtype, kind)
+
+    def _norm(self, index: int, step: Step) -> _Value:
+        """NumPy's `linalg.norm` along an axis: the root of the sum of squares; of everything, a product by BLAS."""
+        if step.value.axis is None and not self.fast:
+            raise Unfit("`norm` of everything has BLAS's bits")
+        value, rank, kind = self._statistic(index, step)
+        squares = self.build.op("multiply", value.node, value.node)
+        node = self.build.op("sqrt", self.build.reduce("sum", squares, rank))
         return _Value(node, value.dtype, kind)
 
     def _statistic(self, index: int, step: Step) -> tuple[_Value, Rank, Kind]:
@@ -460,6 +487,8 @@ _RULES: dict[str, Callable[[_Typing, int, Step], _Value]] = {
     "mean": _Typing._mean,
     "var": _Typing._variance,
     "std": _Typing._variance,
+    "norm": _Typing._norm,
+    "clip": _Typing._clip,
     **dict.fromkeys(
         ["sum", "prod", "max", "min", "any", "all", "argmax", "argmin"], _Typing._reduction
     ),

@@ -4,14 +4,20 @@
         -->
     _op = self.double
     if _type(_op) is _Double and _Double.__call__ is _call:
-        x = _op.forward(inputs=x)
+        try:
+            x = _op.forward(inputs=x)
+        except:
+            try: _gettrace() or _unit.through(_unit.called(_op, inputs=x))
+            except _unit.no_room: pass
+            raise
     else:
-        _unit.missed()
+        if _call is not None: _unit.missed()
         x = _op(inputs=x)
 
 Sound because everything is live: the receiver is looked up at its program point, the class and its `__call__`
 are compared there, and `_op.forward` is an ordinary method call (an override on the instance, a patched class,
-new code or defaults are what runs).  Only `Operator.__call__` is skipped, whose one statement this is.  Between
+new code or defaults are what runs).  Only `Operator.__call__` is skipped, whose one statement this is; its frame is in
+the traceback of what passes through (`runtime.protocol_frame`), and it is called for a debugger.  Between
 the comparison and the call stands no code of the user's: arguments are bound names, constants and displays of them.
 """
 
@@ -19,17 +25,19 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from ember_jit.compiler.analysis.call_facts import CallFact
 from ember_jit.compiler.analysis.values import Known, OneOf
 from ember_jit.compiler.source import Source, first_line
 from ember_jit.ir.syntax import placed, put_on_line, unplaced
-from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
+from ember_jit.kinds import is_a
+from ember_jit.runtime.linking import CALL, CODE, GETTRACE, STRAIGHT, TOOL, TYPE, UNIT
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import has_plain_lookup, type_lookup
 
@@ -39,6 +47,12 @@ _LOOKS_UP = frozenset(
      "warn_explicit", "stacklevel", "f_back", "eval", "exec", "locals", "set_trace", "breakpoint"}
 )  # fmt: skip
 _NAMES = ("_op", "_type", "_call", "_code")
+#: as in `codegen.retire`: whoever steps through the code sees it as it is written
+_GETTRACE, _TOOL = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
+_DEBUGGED = (
+    f"{_TOOL}(0) or " * hasattr(sys, "monitoring")
+    + f"{_GETTRACE}() is not None and {UNIT!r}.watched[_type({_GETTRACE}())]"
+)
 
 
 @dataclass(slots=True)
@@ -91,7 +105,7 @@ def receiver_class(fact: CallFact | None) -> type | None:
         return None
     kind = kinds.pop()
     forward = type_lookup(kind, "forward")
-    if type(kind) not in (type, ABCMeta) or not isinstance(forward, FunctionType):
+    if type(kind) not in (type, ABCMeta) or not is_a(forward, FunctionType):
         return None
     if type_lookup(kind, "__call__") is not STRAIGHT[CALL] or not has_plain_lookup(kind):
         return None
@@ -129,7 +143,9 @@ class _Blocks:
         text += [
             f"{name} = {_class_marker(number)!r}" for number, name in enumerate(self.names.values())
         ]
-        text.append(f"if {UNIT!r}.disabled.get() or _call.__code__ is not _code: _call = None")
+        text.append(
+            f"if {UNIT!r}.disabled.get() or _call.__code__ is not _code or {_DEBUGGED}: _call = None"
+        )
         for statement in unplaced("\n".join(text)):
             put_on_line(statement, line)
             yield statement
@@ -186,9 +202,10 @@ class _Blocks:
         take = ast.Assign([ast.Name("_op", ast.Store())], call.func)
         call.func = placed(ast.Name("_op", ast.Load()), call.func)
         (branch,) = unplaced(
-            f"if _type(_op) is {name} and {name}.__call__ is _call: pass\nelse: {UNIT!r}.missed()"
+            f"if _type(_op) is {name} and {name}.__call__ is _call: pass\n"
+            f"else:\n if _call is not None: {UNIT!r}.missed()"
         )
-        branch.body = [fast]
+        branch.body = [_passed_through(fast, call.keywords[0].value)]
         branch.orelse.append(slow)
         put_on_line(branch, call.lineno)
         out = [placed(take, take.value), branch]
@@ -215,6 +232,20 @@ class _Blocks:
         self.taken.add(name)
         self.made.classes[_class_marker(len(self.names))] = kind
         self.names[kind] = name
+
+
+def _passed_through(fast: ast.stmt, argument: ast.expr) -> ast.stmt:
+    """A straight call that puts the frame which it saves into the traceback of an exception."""
+    (guarded,) = unplaced(
+        "try: pass\n"
+        "except:\n"
+        f"    try: {_GETTRACE}() or {UNIT!r}.through({UNIT!r}.called(_op, inputs={ast.unparse(argument)}))\n"
+        f"    except {UNIT!r}.no_room: pass\n"
+        "    raise"
+    )
+    put_on_line(guarded.handlers[0], -1)  # no line of its own, for whoever follows the lines
+    guarded.body = [fast]
+    return cast(ast.Try, guarded)
 
 
 def _class_marker(number: int) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -52,6 +53,7 @@ class Instrumented:
     lines: dict[int, int]
 
 
+@cache
 def _library() -> Any:
     """The `bytecode` library; imported late, and seen without its types: they are unions of every operand there is."""
     return importlib.import_module("bytecode")

@@ -27,7 +27,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from ember_jit.runtime import background
+from ember_jit.runtime import background, logs
 from ember_jit.runtime.native.miss import MISS
 from ember_jit.runtime.tried import TriedFirst, error_state, missed
 
@@ -169,6 +169,7 @@ class LoopSite(TriedFirst):
         if made is None:
             made = self._meet(key, args)
             if made is None:
+                logs.flush()
                 return MISS
         if made.ready and made is self._current and self.entry is not missed:
             self._was_left(made)
@@ -181,7 +182,9 @@ class LoopSite(TriedFirst):
             if made.warn is not None:
                 warn, made.warn = made.warn, None
                 warn()
-            return self._hopeless()
+            found = self._hopeless()
+            logs.flush()
+            return found
         if made.asked:
             background.tend()
             self._until = time.perf_counter() + GLANCE
@@ -236,6 +239,12 @@ class LoopSite(TriedFirst):
                 )
         return MISS
 
+    def _tell(self, what: str, made: Made) -> None:
+        """Say it now: no lock is held."""
+        self.tell(what, made.seen)
+        if logs.pending:
+            logs.flush()
+
     def _ask(self, made: Made, args: tuple[Any, ...]) -> None:
         made.asked = True
         job = self._compile(self, args, made)
@@ -247,6 +256,8 @@ class LoopSite(TriedFirst):
                 made.why = f"internal compiler error: {type(exc).__name__}: {exc} [EMB010]"
                 made.details = exc
             made.done = True
+            told = f"left to Python: {made.why}" if made.why else f"machine code, {made.details}"
+            self._tell(told, made)
 
         if not (policy.background and background.is_on()):
             run()
@@ -271,6 +282,7 @@ class LoopSite(TriedFirst):
         made.lefts += 1
         made.lines[line] = made.lines.get(line, 0) + 1
         made.strikes = made.strikes + 1 if hits < 8 else 1
+        self._tell(f"a call was left to Python on line {line}", made)
         if hits >= 64:
             made.pause = FIRST_REST
         if made.strikes >= policy.patience:
@@ -287,6 +299,7 @@ class LoopSite(TriedFirst):
         assert made.entry is not None
         compiled = made.entry.call
         if not policy.trial:
+            self._tell("its machine code is used", made)
             made.ready = True
             return self._switch(made, args)
         copies = _copied(args)
@@ -315,6 +328,8 @@ class LoopSite(TriedFirst):
         return self._accept(made, result)
 
     def _accept(self, made: Made, result: Any) -> Any:
+        gain = f", {made.speedup:.1f} times as fast as Python when tried" if made.speedup else ""
+        self._tell(f"its machine code is used{gain}", made)
         made.ready = True
         made.why = ""
         self._current = made
@@ -330,6 +345,7 @@ class LoopSite(TriedFirst):
         """Run plain for a while, the longer the more often; at last for good."""
         if made.pause > LONGEST_REST:
             self.switch_off(why)
+        self._tell(f"Python runs the next {made.pause} calls: {why}", made)
         self._rest = made.pause
         made.pause *= 4
 

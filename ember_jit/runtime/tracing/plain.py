@@ -11,6 +11,8 @@ import gc
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
+from ember_jit.kinds import is_a
+
 ATOMS: frozenset[type] = frozenset(
     {int, str, bytes, bool, float, complex, type(None), type(...), range}
 )
@@ -91,7 +93,7 @@ def leads_to(value: Any, wanted: dict[int, int]) -> bool:
         if id(current) in wanted:
             return True
         kind = type(current)
-        if kind in ATOMS or id(current) in seen or isinstance(current, type | ModuleType):
+        if kind in ATOMS or id(current) in seen or is_a(current, type | ModuleType):
             continue
         if len(seen) > _MOST:
             return True

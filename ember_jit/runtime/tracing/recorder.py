@@ -24,6 +24,7 @@ from time import perf_counter
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime import events, logs
 from ember_jit.runtime.dispatch import is_from_user
 from ember_jit.runtime.originals import original_code
@@ -426,7 +427,7 @@ def _reference(callee: Any) -> Callable[[], Any] | None:
 
 
 def _name(callee: Any) -> str:
-    name = callee.__qualname__ if isinstance(callee, FunctionType | MethodType) else ""
+    name = callee.__qualname__ if is_a(callee, FunctionType | MethodType) else ""
     return name or type(callee).__qualname__
 
 

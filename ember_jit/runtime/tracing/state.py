@@ -18,6 +18,7 @@ from types import (
 )
 from typing import Any
 
+from ember_jit.kinds import is_a
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.tracing.plain import ATOMS
 
@@ -71,11 +72,11 @@ class State:
         parts = [bound, type(bound), *_attributes(bound)]
         if type(callee) is MethodType:
             parts.append(callee.__func__)
-        if isinstance(callee, FunctionType):
+        if is_a(callee, FunctionType):
             parts += _of_function(callee)
         for name in ("forward", "__call__"):
             found = getattr_static(type(bound), name, None)
-            if isinstance(found, FunctionType):
+            if is_a(found, FunctionType):
                 parts += [original_code(found), found.__defaults__]
         self.keep += parts
         self.tokens += map(id, parts)
@@ -90,24 +91,24 @@ class State:
 
     def _parts(self, value: Any) -> list[Any]:
         kind = type(value)
-        if kind in ATOMS or isinstance(value, _WHOLE):
+        if kind in ATOMS or is_a(value, _WHOLE):
             return []
         if kind is MethodType:
             return [value.__func__, value.__self__]
-        if isinstance(value, FunctionType):
+        if is_a(value, FunctionType):
             return _of_function(value)
-        if isinstance(value, staticmethod | classmethod):
+        if is_a(value, staticmethod | classmethod):
             return [value.__func__]
-        if isinstance(value, property):
+        if is_a(value, property):
             return [value.fget]
-        if isinstance(value, type):
+        if is_a(value, type):
             return _of_class(value)
         parts: list[Any] = [kind, *_attributes(value)]
-        if isinstance(value, dict):
+        if is_a(value, dict):
             return [*parts, *dict.keys(value), *dict.values(value)]
-        if isinstance(value, list | tuple):
+        if is_a(value, list | tuple):
             return [*parts, *value]
-        if isinstance(value, set | frozenset):
+        if is_a(value, set | frozenset):
             return [*parts, *sorted(value, key=id)]
         if not kind.__flags__ & 0x200:  # not a class made by a `class` statement
             raise Unseen

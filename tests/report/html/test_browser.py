@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ def test_a_click_on_a_call_shows_its_effect_and_its_lines(answer: Page) -> None:
     details = answer.one("#details").text
     assert "self.save(inputs=best)" in details
     assert "its effect is not known to be harmless" in details
-    assert "label Save `@query` or `@pure`" in answer.one("#details .fix").text
+    assert "let Save return the value" in answer.one("#details .fix").text
     assert answer.one("#list .selected code").text == "self.save(inputs=best)"
     assert "self.save(inputs=best)" in answer.one("#code-source .pinned").text
     assert any("_w.parked(4)" in text for text in answer.texts("#code-issue .pinned"))
@@ -331,17 +330,22 @@ def test_four_hundred_calls_are_folded_and_unfolded(chromium: Any, pages: dict[s
     assert chromium.get_log("browser") == []
 
 
-@pytest.mark.timing
-def test_four_hundred_calls_open_in_a_second(chromium: Any, pages: dict[str, Path]) -> None:
-    if os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip("other work is going on here")
-    times = []
-    for _ in range(5):
-        page = Page(chromium, pages["many"])
-        times.append(
-            page.js("return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-        )
-    assert min(times) < 1000
+def test_opening_four_hundred_calls_is_bounded_work(pages: dict[str, Path]) -> None:
+    """What the time goes into, counted: `python -m benchmarks report` measures the time itself.
+
+    In a browser of its own, whose counts begin with the page.
+    """
+    driver = browser.start()
+    try:
+        driver.execute_cdp_cmd("Performance.enable", {})
+        Page(driver, pages["many"])
+        found = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    finally:
+        driver.quit()
+    counted = {each["name"]: each["value"] for each in found}
+    assert 410 < counted["Nodes"] < 30_000
+    assert counted["LayoutCount"] < 20  # the script does not lay the page out anew for each call
+    assert counted["JSEventListeners"] < 4_000
 
 
 # ---------------------------------------------------------------------- the pictures of the documentation

@@ -779,3 +779,29 @@ class BatchInside(Two):
         a = self.give(inputs=inputs)
         b = self.each(inputs={"number": [inputs, inputs + 1]})
         return a, b
+
+
+# ---------------------------------------------------------------------- chains: operators that only compute
+class Less(Operator):
+    def forward(self, *, inputs):
+        return {"n": inputs["n"] - 1}
+
+
+class Inverse(Operator):
+    def forward(self, *, inputs):
+        n = inputs["n"]
+        return {"n": 1   / n}
+
+
+@raising
+@decorate
+class Chain(Operator):
+    """Computed in place until it fails; then it is made to fail where it is written."""
+
+    def __init__(self):
+        self.less, self.inverse = Less(), Inverse()
+
+    def forward(self, *, inputs):
+        a = self.less(inputs={"n": inputs})
+        b = self.inverse(inputs=a)
+        return self.less(inputs=b)
