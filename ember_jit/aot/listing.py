@@ -66,13 +66,6 @@ def _what(found: Bundle, record: Record) -> str:
     return f"{said} (undecorated)" if record.undecorated else said
 
 
-def _calls(found: Bundle, record: Record) -> int:
-    """How many calls `explain` counts: helpers, which are worked out where they stand, are none of them."""
-    texts = [found.text(entry) for entry in record.text]
-    helpers = {number for text in texts for number in _HELPER.findall(text)}
-    return len(record.plan.get("sites", [])) - len(helpers)
-
-
 def _machine_code(record: Record) -> Iterator[str]:
     """Each site: its lines, what there is code for, and for which processors."""
     for site in record.sites:
@@ -97,6 +90,13 @@ def _made_for(found: Bundle) -> Iterator[str]:
         yield f"  NumPy       {made_for['numpy']}"
     misfit = found.machinery().misfit()
     yield f"  fits here   {f'no: {misfit}' if misfit else f'yes, as {found.machinery().processor()}'}"
+
+
+def _calls(found: Bundle, record: Record) -> int:
+    """How many calls `explain` counts: helpers, which are worked out where they stand, are none of them."""
+    texts = [found.text(entry) for entry in record.text]
+    helpers = {number for text in texts for number in _HELPER.findall(text)}
+    return len(record.plan.get("sites", [])) - len(helpers)
 
 
 def programs(found: Bundle, name: str) -> str:

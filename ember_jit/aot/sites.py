@@ -3,7 +3,7 @@
 A site's record in the manifest is data: which guards its code stands behind, for which values there is code, and
 in which entries, for the processor of the bundle's maker and for a baseline (`runtime.native.processor`).
 
-    {"marker": "<ember_jit kernel 0>", "functions": [["np.exp", "numpy", "exp"]], "fields": [], "lines": [7, 9],
+    {"marker": "<ember_jit kernel 0>", "functions": [["np.exp", "numpy._core.umath", "exp"]], "fields": [], "lines": [7, 9],
      "kernels": [{"keys": ["<f8d[1]101"], "code": {"host": "machine/1f..", "x86-64-v3": "machine/9c.."}, ...}]}
 
 What was assumed is looked at again: that names mean the same functions and constants, that fields are plain, the

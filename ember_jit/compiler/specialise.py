@@ -107,8 +107,8 @@ class Making:
         made: the typed program that was compiled.
         entry: its entry, or why there is none.
         seconds: what that took.
-        cached: it came from the cache on disk.
         gain: what an earlier trial found, if there was one.
+        cached: it came from the cache on disk.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class Making:
         self.made = forms[0]
         self.entry: Callable[..., Any] | str = "it was not made"
         self.seconds = 0.0
-        self.cached = False
         self.gain: float | None = None
+        self.cached = False
 
     def quick(self) -> Making:
         """The same, sooner and worse."""

@@ -10,38 +10,35 @@ import sys
 from types import BuiltinFunctionType
 from typing import Any
 
-#: where a home's functions are implemented: programs that replace `numpy.exp` do not look there
-_MODULES = {
-    "builtins": ("builtins",),
-    "math": ("math",),
-    "numpy": (
-        "numpy._core.fromnumeric",
-        "numpy._core.umath",  # behind: it has a `clip` of its own, which is not `numpy.clip`
-        "numpy._core.multiarray",
-        "numpy._core.numerictypes",
-        "numpy.linalg._linalg",
-    ),
-}
+#: modules that implement functions: programs that replace `numpy.exp` do not look there
+_HOMES = (
+    "builtins",
+    "math",
+    "numpy._core.umath",
+    "numpy._core.fromnumeric",
+    "numpy._core.multiarray",
+    "numpy._core.numerictypes",
+    "numpy.linalg._linalg",
+)
 _HEAPTYPE = 1 << 9
 _flags: Any = type.__dict__["__flags__"].__get__
 _module: Any = type.__dict__["__module__"].__get__
 
 
 def genuine(home: str, name: str) -> Any:
-    """The function of this name of `builtins`, `math` or `numpy`, or None; imports nothing."""
-    for each in _MODULES.get(home, ()):
-        module = sys.modules.get(each)
-        live = None if module is None else vars(module).get(name)
-        if live is not None and (home == "numpy" or _is_of(live, home, name)):
-            return live
+    """The function of this name that the module `home` implements, or None; imports nothing."""
+    module = sys.modules.get(home) if home in _HOMES else None
+    live = None if module is None else vars(module).get(name)
+    if live is None or home.startswith("numpy.") or _is_of(live, home, name):
+        return live
     return None
 
 
 def home_of(live: Any) -> tuple[str, str] | None:
-    """Where a function is from, and its name there; None if it is none of these, or not the genuine one."""
+    """Which module implements a function, and its name there; None if it is none of these, or not the genuine one."""
     name = getattr(live, "__name__", None)
     if isinstance(name, str):
-        for home in _MODULES:
+        for home in _HOMES:
             if genuine(home, name) is live:
                 return home, name
     return None

@@ -273,12 +273,13 @@ class Site(TriedFirst):
             self.tell(f"left to NumPy: {why}", ", ".join(describe(args)))
             self._known[key] = None
             return None
-        self.tell(f"a kernel, {made.details}", ", ".join(made.seen))
         self._known[key] = made
         self._use(key, made)
         return made
 
     def _use(self, key: tuple[Any, ...], made: Kernel) -> None:
+        details = f", {made.details}" if made.details is not None else " from a bundle"
+        self.tell(f"a kernel{details}", ", ".join(made.seen))
         self.met[key_text(key)] = made
         self.kernels.append(made)
         self.entry = made.entry

@@ -91,8 +91,8 @@ def try_fast_seed(seed: int, counts: Counter[str]) -> Finding | None:
     counts["programs"] += 1
     for program in _programs_of(compiled):
         counts["kernels"] += 1
-        for turn in range(4):
-            answer = values.check(program, np.random.default_rng(seed + turn), turn % 2 == 1)
+        for number in range(4):
+            answer = values.check(program, np.random.default_rng(seed + number), number % 2 == 1)
             if answer:
                 return Finding(seed, answer, source, ())
     return None

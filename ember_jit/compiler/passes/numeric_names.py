@@ -62,6 +62,7 @@ REDUCTIONS = {
 METHODS = frozenset(REDUCTIONS) - {"amax", "amin"} | {"astype", "clip"}
 #: ufuncs that NumPy does not have
 _NOT_NUMPYS = frozenset({"erf", "sigmoid"})
+_UFUNCS, _IN_PYTHON = "numpy._core.umath", "numpy._core.fromnumeric"
 
 
 def numpy_module() -> ModuleType | None:
@@ -75,11 +76,11 @@ def numpy_module() -> ModuleType | None:
 def _functions(numpy: ModuleType) -> dict[int, tuple[Any, str, str]]:
     """id of a function -> the function, what kind of operation it is, and its name in a region."""
     members = [
-        *(("numpy", name, "elementwise", name) for name in ELEMENTWISE if name not in _NOT_NUMPYS),
-        *(("numpy", name, "reduction", meaning) for name, meaning in REDUCTIONS.items()),
-        ("numpy", "where", "where", "where"),
-        ("numpy", "clip", "clip", "clip"),
-        ("numpy", "norm", "reduction", "norm"),
+        *((_UFUNCS, name, "elementwise", name) for name in ELEMENTWISE if name not in _NOT_NUMPYS),
+        *((_IN_PYTHON, name, "reduction", meaning) for name, meaning in REDUCTIONS.items()),
+        ("numpy._core.multiarray", "where", "where", "where"),
+        (_IN_PYTHON, "clip", "clip", "clip"),
+        ("numpy.linalg._linalg", "norm", "reduction", "norm"),
         ("builtins", "abs", "elementwise", "absolute"),
     ]
     found: dict[int, tuple[Any, str, str]] = {}
