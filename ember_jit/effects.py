@@ -167,6 +167,9 @@ def commutes(resource: str) -> Label:
 
 
 _side: dict[tuple[int, int], tuple[Any, Label]] = {}
+_individual: dict[
+    int, weakref.ref[type]
+] = {}  # classes of objects that have had a label of their own
 
 
 def _side_key(target: Any) -> tuple[int, int]:
@@ -209,6 +212,11 @@ def declare(target: Any, *labels: Label) -> None:
     key = _side_key(target)
     _side[key] = (target, label)
     owner = target.__self__ if key[1] else target
+    kind, forget = (
+        id(type(owner)),
+        _individual.pop,
+    )  # bound now: at exit the module's names are gone
+    _individual[kind] = weakref.ref(type(owner), lambda _: forget(kind, None))
     try:
         weakref.finalize(owner, _side.pop, key, None).atexit = False
         _side[key] = (None, label)
@@ -264,17 +272,19 @@ def _labels(target: Any) -> Iterator[Label]:
             yield label
 
 
-def instances_are_labelled() -> bool:
-    """Whether any object has a label of its own."""
-    return bool(_side)
+def labels_differ(kind: type) -> bool:
+    """Whether an object of just this class may have a label of its own."""
+    found = _individual.get(id(kind))
+    return found is not None and found() is kind
 
 
 def labels_all_instances(target: Any) -> bool:
-    """Whether `target`'s label stands on its class, nothing else is labelled by instance, and lookups are plain."""
+    """Whether `target`'s label stands on its class, no object of that has one of its own, and lookups are plain."""
     kind = type(target)
     own_lookup = any("__getattribute__" in cls.__dict__ for cls in kind.__mro__[:-1])
     plain = not own_lookup and kind.__dictoffset__ != 0
-    return plain and not _side and any(_ATTRIBUTE in cls.__dict__ for cls in kind.__mro__)
+    labelled = any(_ATTRIBUTE in cls.__dict__ for cls in kind.__mro__)
+    return plain and labelled and not labels_differ(kind)
 
 
 def verify(op: Any, inputs: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from ember_jit.effects import instances_are_labelled, labels_all_instances
+from ember_jit.effects import labels_all_instances, labels_differ
 from ember_jit.kinds import is_a
 from ember_jit.runtime.dispatch import CompileUnit, Options
 from ember_jit.runtime.effect import PURE, QUERY, Effect
@@ -101,7 +101,7 @@ class Verdicts:
         if (
             of_class is not None
             and of_class[0]() is kind
-            and not instances_are_labelled()
+            and not labels_differ(kind)
             and _stores_still(kind, of_class[2])
             and _leads_to_class(callee)
         ):
