@@ -59,7 +59,9 @@ def child_environment() -> dict[str, str]:
     if spec is not None and spec.origin is not None:
         origins.append(Path(spec.origin).parent.parent)
     paths = [*map(str, origins), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)  # else a module that has changed is compiled each time
+    return found
 
 
 def child(*arguments: str) -> tuple[float, str]:
