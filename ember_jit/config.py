@@ -6,7 +6,6 @@ what is wrong is kept (`Config.mistakes`), and said where a warning may be raise
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,6 +94,8 @@ class _Reader:
         """Note the variables that nobody reads: spelled wrongly, or of another version."""
         for name in sorted(os.environ):
             if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _KNOWN:
+                import difflib  # for whoever is in error
+
                 near = difflib.get_close_matches(name.removeprefix(_PREFIX), _KNOWN, n=1)
                 hint = f"did you mean {_PREFIX}{near[0]}?" if near else f"there are {_all_names()}"
                 self.mistakes.append(f"{name} is ignored: there is no such setting; {hint}")
