@@ -60,7 +60,9 @@ def child_environment() -> dict[str, str]:
         origins.append(Path(spec.origin).parent.parent)
     paths = [*map(str, origins), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    found.pop("PYTHONDONTWRITEBYTECODE", None)  # else a module that has changed is compiled each time
+    found.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # else a module that has changed is compiled each time
     return found
 
 

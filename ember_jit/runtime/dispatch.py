@@ -27,6 +27,7 @@ from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import debugged, logs, protocol_frame
 from ember_jit.runtime.arrays import holds_arrays
 from ember_jit.runtime.frames import leave_no_trace
+from ember_jit.runtime.learning import Memory, UnitRun
 from ember_jit.runtime.originals import remember, twin_of
 from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
@@ -40,18 +41,11 @@ after_compiling: list[Callable[[Unit, FunctionType], None]] = []
 _PACKAGE = __file__.rsplit("runtime", 1)[0]
 _STDLIB = threading.__file__.rsplit("threading", 1)[0]
 
-PATIENCE = 8  # runs in a row that must look trivial before "auto" stops overlapping
-FIRST_REST, LONGEST_REST = 128, 1024  # then plain for so many times as long as a measured run takes
-FIRST_FRUITLESS_REST, LONGEST_FRUITLESS_REST = (
-    32,
-    4096,
-)  # the same in calls, where nothing is issued
 BARREN = 64  # receivers in a row, of one function, with nothing to overlap
 ALIKE = 64  # receivers that are looked at, after one for which a function was left alone
 LOOKS = 50_000  # calls in which they are
 REOPENED = 4  # times that another receiver has such a function compiled again
 MISSES = 64  # straight calls that met another class, before a function runs plain for good
-FRUITLESS = 3  # runs in a row of one instance that issued nothing
 
 
 class Switch:
@@ -122,25 +116,6 @@ class Stats:
     internal_errors: list[str] = field(default_factory=list)
 
 
-class _Memory:
-    """What is remembered of one receiver: whether overlapping it has paid, and how long it runs plain if not.
-
-    After fruitless runs that is a number of calls (`skip`), after trivial ones a time (`until`): measuring
-    then costs a small share of the time whatever a run costs, and calls that turn slow are soon noticed.
-    """
-
-    __slots__ = ("backoff", "fruitless", "owner", "rest", "skip", "trivial", "until")
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-        self.skip = 0
-        self.until = 0.0
-        self.fruitless = 0
-        self.trivial = 0
-        self.backoff = FIRST_REST
-        self.rest = FIRST_FRUITLESS_REST
-
-
 class Unit:
     """One decorated function.
 
@@ -188,10 +163,10 @@ class Unit:
         self._compile = compiler
         self._lock = threading.RLock()
         self._settled = False
-        self._memories: dict[int, _Memory] = {}
+        self._memories: dict[int, Memory] = {}
         self._sequential = options.execution_strategy == "sequential"
-        self._auto = options.execution_strategy == "auto"
-        self._barren = 0
+        self.auto = options.execution_strategy == "auto"
+        self.barren = 0
         self._misses = 0
         self.is_alike: Callable[[Any], bool] | None = None  # see `look`
         self._alike: dict[int, weakref.ref[Any]] = {}
@@ -255,13 +230,13 @@ class Unit:
     @contextmanager
     def following(self, strategy: str) -> Iterator[None]:
         """Run by another `execution_strategy` while the block runs, in all threads; by its own, if it is none."""
-        before = self._sequential, self._auto
+        before = self._sequential, self.auto
         if strategy in ("sequential", "parallel"):
-            self._sequential, self._auto = strategy == "sequential", False
+            self._sequential, self.auto = strategy == "sequential", False
         try:
             yield
         finally:
-            self._sequential, self._auto = before
+            self._sequential, self.auto = before
 
     def where(self) -> str:
         """The function and its place, as messages name it."""
@@ -288,8 +263,8 @@ class Unit:
         """The run of one call, or None if this call runs plain."""
         if self._sequential or _disabled.get():
             return None
-        memory: _Memory | None = None
-        if self._auto:  # "parallel" overlaps wherever it may, whether or not that has paid
+        memory: Memory | None = None
+        if self.auto:  # "parallel" overlaps wherever it may, whether or not that has paid
             memory = self._memories.get(id(owner)) or self._memories.get(0)
             if memory is not None and (memory.skip or memory.until):
                 if memory.owner is None or memory.owner() is owner:
@@ -301,13 +276,13 @@ class Unit:
                     memory.until = 0.0
                 else:
                     memory = None
-            if memory is None and self._barren >= BARREN:
+            if memory is None and self.barren >= BARREN:
                 # many receivers, and nothing ever to overlap in any: look at one new one in a while
-                self._barren += 1
-                if self._barren % BARREN:
+                self.barren += 1
+                if self.barren % BARREN:
                     return None
         assert self.plan is not None
-        return _UnitRun(self, memory, owner, self.plan, self._limit, self._window)
+        return UnitRun(self, memory, owner, self.plan, self._limit, self._window)
 
     def missed(self) -> None:
         """A straight call met another class than it was made for, and is made as it is written."""
@@ -383,7 +358,7 @@ class Unit:
         put_code(function, code)
         self.attempt_left_out = reason
 
-    def remember(self, owner: Any, memory: _Memory | None) -> _Memory:
+    def remember(self, owner: Any, memory: Memory | None) -> Memory:
         """The memory of `owner`, made if need be."""
         if memory is not None and (memory.owner is None or memory.owner() is owner):
             return memory
@@ -396,7 +371,7 @@ class Unit:
             found = self._memories.get(key)
             if found is not None:
                 return found
-        memory = _Memory(reference)
+        memory = Memory(reference)
         self._memories[key] = memory
         return memory
 
@@ -431,81 +406,6 @@ def unit_at(file: str, line: int) -> tuple[FunctionType, Unit] | None:
         if (unit.original.co_filename, unit.original.co_firstlineno) == (file, line):
             return function, unit
     return None
-
-
-class _UnitRun(Run):
-    """A run that reports to its unit."""
-
-    __slots__ = ("_began", "_memory", "_owner", "counts_cpu", "unit")
-
-    def __init__(
-        self, unit: Unit, memory: _Memory | None, owner: Any, plan: Plan, limit: int, window: int
-    ) -> None:
-        super().__init__(plan, limit, window)
-        if self.recorded is not None:
-            code = unit.original
-            self.recorded.file, self.recorded.line = code.co_filename, code.co_firstlineno
-        self.unit = unit
-        self._memory = memory
-        self._owner = owner
-        self.counts_cpu = unit._auto
-        self._began = perf_counter()
-
-    def close(self) -> None:
-        """Leave the function, and learn from how it went."""
-        super().close()
-        if logs.pending:
-            logs.flush()
-        unit = self.unit
-        stats = unit.stats
-        stats.runs += 1
-        stats.issued += self.progress
-        owner = self._owner
-        del self._owner
-        if not unit._auto:
-            return
-        memory = unit.remember(owner, self._memory)
-        if not self.issued_any:
-            memory.fruitless += 1
-            unit._barren += memory.fruitless == 1
-            patience = FRUITLESS if memory.owner is not None else 4 * PATIENCE
-            if memory.fruitless >= patience:
-                memory.skip = memory.rest
-                memory.rest = min(memory.rest * 8, LONGEST_FRUITLESS_REST)
-                if logs.wanted("schedule"):
-                    reason = f"nothing was started ahead in {memory.fruitless} runs"
-                    logs.say(
-                        "schedule",
-                        f"{unit.where()}: runs plain for the next {memory.skip} calls: {reason}",
-                    )
-            return
-        memory.rest = FIRST_FRUITLESS_REST
-        unit._barren = 0
-        memory.fruitless = 0
-        if not self.progress:
-            return
-        elapsed = perf_counter() - self._began
-        trivial = self.short >= 0.9 * self.progress
-        cpu_bound = 0.8 * elapsed <= self.busy <= 1.15 * elapsed
-        if not (trivial or cpu_bound):
-            memory.trivial = 0
-            memory.backoff = FIRST_REST
-            return
-        memory.trivial += 1
-        if memory.trivial >= PATIENCE:
-            memory.until = self._began + (1 + memory.backoff) * elapsed
-            if logs.wanted("schedule"):
-                what = (
-                    "its calls are too short to overlap"
-                    if trivial
-                    else "its calls keep a core busy"
-                )
-                rest = memory.backoff * elapsed * 1e3
-                logs.say(
-                    "schedule",
-                    f"{unit.where()}: runs plain for {rest:.1f} ms: {what}, {memory.trivial} times",
-                )
-            memory.backoff = min(memory.backoff * 8, LONGEST_REST)
 
 
 def is_from_user(trace: TracebackType | None) -> bool:

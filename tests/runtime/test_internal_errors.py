@@ -14,7 +14,7 @@ from ember_jit.compiler import building, driver
 from ember_jit.config import config
 from ember_jit.errors import InternalCompilerWarning
 from ember_jit.runtime import events
-from ember_jit.runtime.dispatch import _UnitRun
+from ember_jit.runtime.learning import UnitRun
 
 pytestmark = pytest.mark.usefixtures("as_users_run_it")
 
@@ -240,6 +240,6 @@ def test_a_bug_behind_a_call_leaves_its_outcome_standing(
     operator = Op()
     assert operator(inputs=1) == 12
     made.clear()
-    monkeypatch.setattr(_UnitRun, broken, None)  # calling it raises, in a frame of ours
+    monkeypatch.setattr(UnitRun, broken, None)  # calling it raises, in a frame of ours
     assert operator(inputs=1) == 12
     assert sorted(made) == [1, 2, 6]
