@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
+from ember_jit.errors import similar
+
 _T = TypeVar("_T")
 _PREFIX = "EMBER_JIT_"
 _KNOWN = ("MAX_WORKERS", "THREAD_CAP", "DUMP", "LOG", "BUNDLE", "STRICT", "FULL_TRACEBACK", "BUFFERS", "CACHE",
@@ -94,9 +96,7 @@ class _Reader:
         """Note the variables that nobody reads: spelled wrongly, or of another version."""
         for name in sorted(os.environ):
             if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _KNOWN:
-                import difflib  # for whoever is in error
-
-                near = difflib.get_close_matches(name.removeprefix(_PREFIX), _KNOWN, n=1)
+                near = similar(name.removeprefix(_PREFIX), _KNOWN, most=1)
                 hint = f"did you mean {_PREFIX}{near[0]}?" if near else f"there are {_all_names()}"
                 self.mistakes.append(f"{name} is ignored: there is no such setting; {hint}")
 

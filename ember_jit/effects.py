@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from ember_jit.errors import NotAnOperatorError, OptionError
 from ember_jit.kinds import is_a
 from ember_jit.warned import warn_of_label
+from ember_jit.weak import dropping
 
 T = TypeVar("T")
 _ATTRIBUTE = "__effects__"
@@ -212,11 +213,8 @@ def declare(target: Any, *labels: Label) -> None:
     key = _side_key(target)
     _side[key] = (target, label)
     owner = target.__self__ if key[1] else target
-    kind, forget = (
-        id(type(owner)),
-        _individual.pop,
-    )  # bound now: at exit the module's names are gone
-    _individual[kind] = weakref.ref(type(owner), lambda _: forget(kind, None))
+    kind = type(owner)
+    _individual[id(kind)] = dropping(_individual, id(kind), kind)
     try:
         weakref.finalize(owner, _side.pop, key, None).atexit = False
         _side[key] = (None, label)

@@ -8,7 +8,7 @@ that provokes it, and each message ends with its `EMB` number, which names a pag
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class EmberError(Exception):
@@ -25,6 +25,13 @@ class EmberError(Exception):
         super().__init__(message.removesuffix(mark) + mark)
 
 
+def similar(name: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """The names, `most` of them at the most, that look like one which does not exist; the likest first."""
+    import difflib  # for whoever is in error: importing the package should cost little
+
+    return difflib.get_close_matches(name, known, n=most)
+
+
 def near_misses(name: object, candidates: Iterable[str]) -> str:
     """What a message about an unknown name ends with: the names that look like it, else all there are.
 
@@ -32,10 +39,8 @@ def near_misses(name: object, candidates: Iterable[str]) -> str:
         >>> near_misses("serch", ["search", "judge"])
         "; did you mean 'search'?"
     """
-    import difflib  # for whoever is in error: importing the package should cost little
-
     known = list(candidates)
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    near = similar(str(name), known)
     if near:
         return f"; did you mean {' or '.join(map(repr, near))}?"
     return f"; there are {', '.join(map(repr, known))}" if known else "; there are none"

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from ember_jit.errors import OptionError
+from ember_jit.errors import OptionError, similar
 
 _stack: ContextVar[tuple[XCSExecutionOptions, ...]] = ContextVar("ember_jit_options", default=())
 Check = Callable[[Any], bool]
@@ -68,9 +68,7 @@ class _Options:
         known = {each.name: each.default for each in fields(self)}
         for name, value in given.items():
             if name not in known:
-                import difflib  # for whoever is in error
-
-                near = difflib.get_close_matches(name, known, n=1)
+                near = similar(name, [*known], most=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise OptionError(
                     f"{type(self).__name__} has no field {name!r}{hint} (fields: {', '.join(known)})"

@@ -10,7 +10,6 @@ Everything that can go wrong here is the user's mistake, and gets one line that 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -23,7 +22,13 @@ from typing import Any
 
 from ember_jit.aot.reach import decorated_in
 from ember_jit.api import structural_jit
-from ember_jit.errors import ConstructionError, InputError, NotAnOperatorError, TargetError
+from ember_jit.errors import (
+    ConstructionError,
+    InputError,
+    NotAnOperatorError,
+    TargetError,
+    similar,
+)
 from ember_jit.report.survey import find_function
 from ember_jit.runtime.dispatch import unit_of
 
@@ -199,7 +204,7 @@ def _attribute(module: ModuleType, name: str, text: str) -> Any:
 
 
 def _near(name: str, candidates: list[str]) -> str:
-    near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.6)
+    near = similar(name, candidates)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 

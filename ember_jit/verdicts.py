@@ -17,6 +17,7 @@ from ember_jit.runtime.plan import UNKNOWN, Verdict
 from ember_jit.runtime.standins import Deferring, quiet_twin, stand_in
 from ember_jit.runtime.statics import function_of, type_lookup, weakly
 from ember_jit.runtime.triage import stops
+from ember_jit.weak import dropping
 
 
 def verdict_on(
@@ -114,20 +115,15 @@ class Verdicts:
         if verdict.by_class:
             if type(type_lookup(kind, "forward")) is FunctionType and _leads_to_class(callee):
                 noted = [_noted(found) for found in _stored(kind)]
-                self._of_classes[id(kind)] = _forgotten(self._of_classes, kind), verdict, noted
+                reference = dropping(self._of_classes, id(kind), kind)
+                self._of_classes[id(kind)] = reference, verdict, noted
         elif verdict.enter is None and not effect.declared:  # else it would keep the object alive
             try:
-                reference = _forgotten(self._of_objects, callee)
+                alive = dropping(self._of_objects, id(callee), callee)
             except TypeError:
                 return verdict
-            self._of_objects[id(callee)] = reference, verdict, effect
+            self._of_objects[id(callee)] = alive, verdict, effect
         return verdict
-
-
-def _forgotten(kept: dict[int, Any], obj: Any) -> weakref.ref[Any]:
-    """A weak reference to `obj`; what is `kept` of it goes when it does."""
-    key, forget = id(obj), kept.pop  # bound now: at exit the module's names are gone
-    return weakref.ref(obj, lambda _: forget(key, None))
 
 
 def _leads_to_class(callee: Any) -> bool:

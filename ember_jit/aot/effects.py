@@ -6,7 +6,6 @@ inferred     looked up by fingerprint (`aot.fingerprint`); what is not found is 
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Collection, Mapping
 from types import BuiltinFunctionType, MethodType
 from typing import Any
@@ -15,6 +14,7 @@ from ember_jit.aot.classes import class_key, class_of, class_print
 from ember_jit.aot.fingerprint import Check, Fingerprints, NotPortable, callable_key
 from ember_jit.effects import Label, label_of
 from ember_jit.runtime.effect import Effect, declared_effect, unknown_effect
+from ember_jit.weak import dropping
 
 NOT_COVERED = unknown_effect("the bundle does not say what it does")
 _Entry = tuple[Any, list[Check], Effect]
@@ -75,9 +75,8 @@ class Effects:
     ) -> None:
         if len(self._cache) > 4096:
             self._cache.clear()
-        forget = self._cache.pop  # bound now: at exit the module's names are gone
         try:
-            reference: Any = weakref.ref(owner, lambda _: forget(key, None))
+            reference: Any = dropping(self._cache, key, owner)
         except TypeError:
             reference = lambda: owner  # noqa: E731
         self._cache[key] = (reference, checks, effect)

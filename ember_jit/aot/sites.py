@@ -16,6 +16,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -159,13 +160,12 @@ def make_sites(
         if alone and not any(each.on for each in made.values()):
             unit.put_back("none of the bundle's machine code fits what it is called with")
 
+    told = (unit.disabled, unit.internal_error, left_off)
     for data in records:
         plain = plains.get(data["marker"])
-        site = made[data["marker"]] = (
-            _kernel_site(data, plain, machinery, unit, left_off, function)
-            if "kernels" in data
-            else _loop_site(data, plain, machinery, unit, left_off, function)
-        )
+        make = _kernel_site if "kernels" in data else _loop_site
+        site = made[data["marker"]] = make(data, plain, machinery, function, told)
+        site.place = unit.where()
         why = machinery.misfit()
         if why:
             machinery.complain(why)
@@ -220,14 +220,17 @@ def _watches(site: TriedFirst, fields: list[str], owner: Any) -> bool:
     )
 
 
+_Told = tuple[ContextVar[bool], Callable[[Exception], None], Callable[[], None]]
+"""The last three arguments of a site."""
+
+
 # ---------------------------------------------------------------------- numeric regions
 def _kernel_site(
     data: Mapping[str, Any],
     plain: CodeType | None,
     machinery: Machinery,
-    unit: Unit,
-    left_off: Callable[[], None],
     function: FunctionType,
+    told: _Told,
 ) -> Site:
     kernels = {key: each for each in data["kernels"] for key in each["keys"]}
 
@@ -240,7 +243,7 @@ def _kernel_site(
             return NOT_MADE
         return _kernel(found, plain, machinery, args)
 
-    return Site(_Region(data, function), specialise, unit.disabled, unit.internal_error, left_off)
+    return Site(_Region(data, function), specialise, *told)
 
 
 def _kernel(
@@ -332,22 +335,14 @@ def _loop_site(
     data: Mapping[str, Any],
     plain: CodeType | None,
     machinery: Machinery,
-    unit: Unit,
-    left_off: Callable[[], None],
     function: FunctionType,
+    told: _Told,
 ) -> LoopSite:
     def statements() -> FunctionType:
         assert plain is not None  # a site without is off
         return FunctionType(plain, function.__globals__)
 
-    site = _BundledLoops(
-        _Region(data, function),
-        _never,
-        statements,
-        unit.disabled,
-        unit.internal_error,
-        left_off,
-    )
+    site = _BundledLoops(_Region(data, function), _never, statements, *told)
     site.stored = {tuple(each["kinds"]): each for each in data["loops"]}
     site.machinery = machinery
     return site

@@ -19,6 +19,7 @@ from ember_jit.ir.syntax import walk
 from ember_jit.runtime.journal import LOGGING, deferred
 from ember_jit.runtime.linking import DEFERRED, place
 from ember_jit.runtime.originals import is_alike, twin_of
+from ember_jit.weak import dropping
 
 _twins: dict[int, tuple[weakref.ref[FunctionType], CodeType, FunctionType | None]] = {}
 
@@ -32,8 +33,7 @@ def deferring_twin(function: FunctionType, code: CodeType) -> FunctionType | Non
             return twin
     made = _make(function, code)
     key = id(function)
-    forget = _twins.pop  # bound now: at exit the module's names are gone
-    _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), code, made)
+    _twins[key] = (dropping(_twins, key, function), code, made)
     return made
 
 

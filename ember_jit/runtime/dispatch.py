@@ -33,6 +33,7 @@ from ember_jit.runtime.overlays import offer, put_code
 from ember_jit.runtime.plan import Plan
 from ember_jit.runtime.run import Run
 from ember_jit.warned import warn_of_settings
+from ember_jit.weak import dropping
 
 _disabled: ContextVar[bool] = ContextVar("ember_jit_disabled", default=False)
 _units: weakref.WeakKeyDictionary[FunctionType, Unit] = weakref.WeakKeyDictionary()
@@ -340,9 +341,8 @@ class Unit:
 
     def _remember_alike(self, owner: Any) -> None:
         key = id(owner)
-        forget = self._alike.pop  # bound now: at exit the module's names are gone
         try:
-            self._alike[key] = weakref.ref(owner, lambda _: forget(key, None))
+            self._alike[key] = dropping(self._alike, key, owner)
         except TypeError:
             pass  # it is looked at again, as often as receivers are
 
@@ -364,7 +364,7 @@ class Unit:
             return memory
         key = id(owner)
         try:
-            reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
+            reference = dropping(self._memories, key, owner)
         except TypeError:
             reference = None  # an argument that cannot be told apart from others
             key = 0

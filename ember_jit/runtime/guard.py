@@ -207,10 +207,11 @@ def _definition() -> int:
     import ctypes
     import mmap
 
+    from ember_jit.runtime.native.libc import protect
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
-    libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     start = libc.mmap(None, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, private, -1, 0)
     if start == ctypes.c_void_p(-1).value:
@@ -218,8 +219,9 @@ def _definition() -> int:
     name = b"guard\0\0\0"
     code = struct.pack("<QQQQ", start + 32, start + 40, _METH_O, 0) + name + machine_code()
     ctypes.memmove(start, code, len(code))
-    if libc.mprotect(start, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
-        raise OSError(ctypes.get_errno(), "no executable memory")
+    refused = protect(start, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC)
+    if refused:
+        raise OSError(refused, "no executable memory")
     return int(start)
 
 

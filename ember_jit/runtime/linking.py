@@ -27,6 +27,9 @@ STRAIGHT: Mapping[str, Any] = {
 }
 """What straight calls compare with (`compiler.passes.straight`); the code before anything replaced it."""
 
+GETTRACE_IN_TEXT, TOOL_IN_TEXT = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
+"""As text to be called: a string that is called makes the compiler warn; what is called here is the constant alone."""
+
 EVERYWHERE: Mapping[str, Any] = {GETTRACE: debugged.gettrace, TOOL: debugged.tool}
 """What is the same in every program."""
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import weakref
 from types import CodeType, FunctionType
 
+from ember_jit.weak import dropping
+
 _originals: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
 
 
 def remember(replacement: CodeType, original: CodeType) -> None:
     """`replacement` stands for `original` from now on."""
     key = id(replacement)
-    forget = _originals.pop  # bound now: at exit the module's names are gone
-    _originals[key] = (weakref.ref(replacement, lambda _: forget(key, None)), original)
+    _originals[key] = (dropping(_originals, key, replacement), original)
 
 
 def original_code(function: FunctionType) -> CodeType:

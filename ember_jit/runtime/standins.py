@@ -24,6 +24,7 @@ from ember_jit.runtime.originals import is_alike, is_replacement, original_code,
 from ember_jit.runtime.protocol_frame import entry
 from ember_jit.runtime.statics import function_of, type_lookup
 from ember_jit.runtime.triage import reason_to_leave
+from ember_jit.weak import dropping
 
 Deferring = Callable[[FunctionType, CodeType], FunctionType | None]
 """Makes the twin of a function (whose original code is given) that defers its output, or None."""
@@ -89,8 +90,7 @@ def _twin_locked(
         twin = found[2]
         return twin if twin is not None and is_alike(twin, function) else None
     made: FunctionType | None = None
-    forget = _twins.pop  # bound now: at exit the module's names are gone
-    _twins[key] = (weakref.ref(function, lambda _: forget(key, None)), function.__code__, None)
+    _twins[key] = (dropping(_twins, key, function), function.__code__, None)
     if not reason_to_leave(function.__code__, single=True):
         made = twin_of(function, function.__code__)
         unit = install_stub(made, options, compile_unit)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType
@@ -47,6 +46,7 @@ from ember_jit.runtime.statics import (
     type_lookup,
     weakly,
 )
+from ember_jit.weak import dropping
 
 _MAX_DEPTH = 32  # active inferences, a dozen Python frames each
 _PLAIN_NEW: tuple[Any, ...] = (object.__new__, BaseException.__new__, Exception.__new__)
@@ -165,7 +165,7 @@ class Inference:
         if progress.assumed or len(progress.active) >= _MAX_DEPTH:
             return result  # rests on an assumption about a caller that is still being inferred: not to be kept
         try:
-            reference = weakref.ref(owner, lambda _: self._cache.pop(key, None))
+            reference = dropping(self._cache, key, owner)
         except TypeError:
             if len(self._cache) > 512:
                 self._cache.clear()

@@ -18,11 +18,11 @@ from ember_jit.compiler.passes.regions import AheadRegion
 from ember_jit.compiler.source import Source
 from ember_jit.ir.ops import Function
 from ember_jit.ir.syntax import copied, put_on_line, unplaced, walk
-from ember_jit.runtime.linking import GETTRACE, TOOL, UNIT
+from ember_jit.runtime.linking import GETTRACE_IN_TEXT as _GETTRACE
+from ember_jit.runtime.linking import TOOL_IN_TEXT as _TOOL
+from ember_jit.runtime.linking import UNIT
 
 _SCOPES = (ast.Global, ast.Nonlocal)
-_GETTRACE, _TOOL = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
-"""A string that is called makes the compiler warn; what is called here is the constant alone."""
 FOLLOWED = f"{_TOOL}(0) or {_GETTRACE}() is not None"
 """Whether anybody is shown the lines of this thread: a debugger or coverage measurement."""
 DEBUGGED = (

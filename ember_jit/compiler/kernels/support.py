@@ -75,8 +75,6 @@ def _loop(program: Program, node: Node) -> str | None:
             return f"the bits of {node.op} may depend on how a strided operand lies"
         if len(node.args) > 1 and found.rank == "row":
             return f"the bits of {node.op} may depend on how a value for each row is repeated"
-    if node.op == "power" and node.dtype in INTEGERS:
-        return "power of integers is left to NumPy"
     return None
 
 

@@ -37,7 +37,9 @@ from ember_jit.compiler.analysis.values import Known, OneOf
 from ember_jit.compiler.source import Source, first_line
 from ember_jit.ir.syntax import placed, put_on_line, unplaced
 from ember_jit.kinds import is_a
-from ember_jit.runtime.linking import CALL, CODE, GETTRACE, STRAIGHT, TOOL, TYPE, UNIT
+from ember_jit.runtime.linking import CALL, CODE, STRAIGHT, TYPE, UNIT
+from ember_jit.runtime.linking import GETTRACE_IN_TEXT as _GETTRACE
+from ember_jit.runtime.linking import TOOL_IN_TEXT as _TOOL
 from ember_jit.runtime.originals import original_code
 from ember_jit.runtime.statics import has_plain_lookup, type_lookup
 
@@ -48,7 +50,6 @@ _LOOKS_UP = frozenset(
 )  # fmt: skip
 _NAMES = ("_op", "_type", "_call", "_code")
 #: as in `codegen.retire`: whoever steps through the code sees it as it is written
-_GETTRACE, _TOOL = (f"({name!r} or {name!r})" for name in (GETTRACE, TOOL))
 _DEBUGGED = (
     f"{_TOOL}(0) or " * hasattr(sys, "monitoring")
     + f"{_GETTRACE}() is not None and {UNIT!r}.watched[_type({_GETTRACE}())]"

@@ -1,4 +1,4 @@
-"""Addresses of the C functions that object code may call."""
+"""The C library: addresses of the functions that object code may call, and the protection of pages."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ _MATH: Final = (
 )
 KNOWN: Final = frozenset(_MEMORY) | {name + end for name in _MATH.split() for end in ("", "f")}
 """The functions that LLVM may put in place of an instruction, or that our own code calls."""
+
+
+def protect(address: int, size: int, protection: int) -> int:
+    """Let pages be read, written or run as `protection` says; the number of the error, 0 for none."""
+    mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+    mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return 0 if mprotect(address, size, protection) == 0 else ctypes.get_errno()
 
 
 def addresses(names: Iterable[str]) -> dict[str, int]:

@@ -22,6 +22,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from ember_jit.runtime.native.elf import AARCH64, X86_64, ObjectError, parse
+from ember_jit.runtime.native.libc import protect
 from ember_jit.runtime.native.linking import CODE, DATA, Layout, lay_out
 
 _MACHINES = {"x86_64": X86_64, "amd64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
@@ -94,14 +95,8 @@ def load(objects: Sequence[bytes], symbols: Mapping[str, int]) -> Image:
     for segment in layout.segments:
         if segment.kind != DATA:
             executable = mmap.PROT_EXEC if segment.kind == CODE else 0
-            _protect(base + segment.start, segment.size, mmap.PROT_READ | executable)
+            refused = protect(base + segment.start, segment.size, mmap.PROT_READ | executable)
+            if refused:
+                why = "the system refuses executable memory (a security policy?)"
+                raise LoadError(refused, why)
     return Image(layout, memory, base)
-
-
-def _protect(address: int, size: int, protection: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    mprotect = libc.mprotect
-    mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    if mprotect(address, size, protection) != 0:
-        number = ctypes.get_errno()
-        raise LoadError(number, "the system refuses executable memory (a security policy?)")

@@ -34,6 +34,7 @@ from ember_jit.runtime.tracing.flights import Flight, same_callee
 from ember_jit.runtime.tracing.plain import is_whole
 from ember_jit.runtime.tracing.provenance import Places, Template, Unresolved, narrowed
 from ember_jit.runtime.tracing.state import Unseen
+from ember_jit.weak import dropping
 
 SHORT_CALL = 30e-6
 FRUITLESS = 32  # runs in a row without a prefetch (long ones count more), before the original code is put back
@@ -177,7 +178,7 @@ class Tracer:
             self._last_of_any = recorded
         key = id(owner)
         try:
-            reference = weakref.ref(owner, lambda _: self._memories.pop(key, None))
+            reference = dropping(self._memories, key, owner)
         except TypeError:
             return
         if len(self._memories) >= _MOST_OWNERS:
